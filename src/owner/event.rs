@@ -1,0 +1,71 @@
+//! What can happen, and what a handler can answer.
+
+use super::Core;
+use crate::http::{Call, Response};
+use crossbeam_channel::Sender;
+
+/// One thing that happened. The owner's loop has one arm for each.
+pub enum Event {
+    /// A connection finished a cycle.
+    Report(Box<crate::poll::Report>),
+    /// A request; the answer goes back through the sender, now or when its task is done.
+    Request(Box<Call>, Sender<Response>),
+    /// A job thread finished a task whose result changes state.
+    Done(Continue, Option<Sender<Response>>),
+    /// The process was asked to do something by the system.
+    Signal(i32),
+    /// Once a second.
+    Tick,
+}
+
+/// Runs on the owner's thread when a task is done.
+pub type Continue = Box<dyn FnOnce(&mut Core) -> Answer + Send>;
+
+/// What a handler answers.
+pub enum Answer {
+    Now(Response),
+    /// Something that blocks or takes long: it runs on a job thread.
+    Later(Task),
+}
+
+/// What comes of a task.
+pub enum After {
+    /// Ready for the client (or nobody waits).
+    Reply(Response),
+    /// Back to the owner: change state, then answer.
+    Continue(Continue),
+}
+
+/// Blocking or long work with everything it needs inside it (snapshots, never references).
+pub struct Task {
+    /// What it is, for logs and diagnostics: `send mail`, `test node`.
+    pub name: &'static str,
+    pub work: Box<dyn FnOnce() -> After + Send>,
+}
+
+impl Answer {
+    /// Work whose result is the response.
+    pub fn job(name: &'static str, work: impl FnOnce() -> Response + Send + 'static) -> Answer {
+        Answer::Later(Task { name, work: Box::new(move || After::Reply(work())) })
+    }
+    /// Work whose result the owner takes in before it answers.
+    pub fn job_then<T: Send + 'static>(
+        name: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Core, T) -> Answer + Send + 'static,
+    ) -> Answer {
+        Answer::Later(Task {
+            name,
+            work: Box::new(move || {
+                let out = work();
+                After::Continue(Box::new(move |core| then(core, out)))
+            }),
+        })
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(r: Response) -> Answer {
+        Answer::Now(r)
+    }
+}

@@ -1,0 +1,2 @@
+//! poll
+pub struct Report;

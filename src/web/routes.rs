@@ -1,0 +1,68 @@
+//! The vocabulary of the route table. Each area file exports `pub const ROUTES: &[Route]`; `router.rs` joins them.
+//! The table is what routes, what guards, what limits, and what `/api/openapi.json` is generated from.
+
+use crate::http::{Call, Method};
+use crate::owner::{Answer, Core};
+
+/// Who may call a route. A route cannot exist without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Anybody, also when credentials are configured.
+    Open,
+    /// Reading: a valid credential of any scope; in API-only mode (token but no password) open.
+    Read,
+    /// Changing: a session (with CSRF token), Basic, or a token with scope `manage`.
+    Manage,
+    /// Configuration export and import: contract rest.md and the public document's list of who may.
+    Export,
+    /// First-run set-up: only while no credential exists, from a private peer or with the bootstrap code.
+    FirstRun,
+    /// Only from this machine, without forwarding headers.
+    Local,
+}
+
+/// Which of the public document's limits counts a call (besides the general 500 a minute).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    General,
+    /// 10 a minute.
+    Auth,
+    /// 5 a minute.
+    Export,
+    /// 10 a minute.
+    TestMail,
+    /// 10 an hour.
+    UpdateCheck,
+    /// Health checks and the state: never limited.
+    None,
+}
+
+pub type Handler = fn(&mut Core, &Call) -> Answer;
+
+/// One route. `path` segments: literal, `{name}` (one segment), or a final `{name...}` (the rest, at least one segment).
+#[derive(Clone, Copy)]
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub policy: Policy,
+    pub limit: Limit,
+    /// One line for the API description.
+    pub summary: &'static str,
+    pub handler: Handler,
+}
+
+impl Route {
+    pub const fn new(
+        method: Method,
+        path: &'static str,
+        policy: Policy,
+        summary: &'static str,
+        handler: Handler,
+    ) -> Route {
+        Route { method, path, policy, limit: Limit::General, summary, handler }
+    }
+    pub const fn limited(mut self, limit: Limit) -> Route {
+        self.limit = limit;
+        self
+    }
+}

@@ -1,0 +1,21 @@
+//! The specification of Pulse: each module says what one room does, against the real program or the room's public surface.
+
+mod alerts;
+mod api;
+mod auth;
+mod config;
+mod demo;
+mod discover;
+mod door;
+mod export;
+mod history;
+mod nodes;
+mod notify;
+mod packaging;
+mod poll;
+mod proxmox;
+mod setup;
+mod socket;
+mod spine;
+mod support;
+mod tidy;
