@@ -1,0 +1,186 @@
+//! What a connection's thread tells the owner after each cycle: a complete view of the connection, ready to be shown.
+//! Plain values. The owner replaces; it never merges.
+
+use crate::model::{
+    BackupTask, Ceph, Cluster, Coverage, Guest, GuestSnapshot, Node, Now, PbsBackup, PbsInstance, PhysicalDisk,
+    ReplicationJob, Storage, StorageBackup, Time, ZfsPool,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which product a connection speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Pve,
+    Pbs,
+}
+
+impl Kind {
+    /// `pve` or `pbs`, as the configuration routes say.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Pve => "pve",
+            Kind::Pbs => "pbs",
+        }
+    }
+}
+
+/// One finished cycle of one connection.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The configured name of the connection.
+    pub instance: String,
+    pub kind: Kind,
+    /// When the cycle ended.
+    pub at: Now,
+    /// How long the cycle took.
+    pub took: Duration,
+    /// The connection answered in this cycle. False already at the first failure; the lists in `live` keep their
+    /// last figures until `offline`.
+    pub reachable: bool,
+    /// Three polls in a row failed: nodes are offline, guests unknown, live figures zero.
+    pub offline: bool,
+    /// Why the last poll failed; `None` when it worked.
+    pub failure: Option<Failure>,
+    /// Complete for the instance: replaces all of it, an empty list included.
+    pub live: Live,
+    /// Only what changed since the last report.
+    pub slow: Slow,
+    pub statistics: Statistics,
+    /// The members of the cluster, when they were asked for and differ from what the target named.
+    pub endpoints: Option<Vec<Endpoint>>,
+}
+
+/// Figures of every cycle.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    pub nodes: Vec<Node>,
+    pub vms: Vec<Guest>,
+    pub containers: Vec<Guest>,
+    pub storage: Vec<Storage>,
+    /// Only for a PBS.
+    pub pbs: Option<PbsInstance>,
+    /// Only when the connection is part of a cluster.
+    pub cluster: Option<Cluster>,
+    /// The guests' cumulative counters as PVE counts them, for exporters.
+    pub counters: Vec<Counters>,
+    /// PVE's or PBS's own version, when known.
+    pub version: Option<Version>,
+}
+
+/// Bytes since the guest's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub vmid: i64,
+    pub network_in: u64,
+    pub network_out: u64,
+    pub disk_read: u64,
+    pub disk_write: u64,
+}
+
+/// The answer of `/version`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    pub version: String,
+    pub release: String,
+    pub repoid: String,
+}
+
+/// Lists that are fetched on slower cadences. `None`: unchanged since the last report.
+/// `Some`: complete for the instance, including what was held from earlier because a part could not be fetched.
+#[derive(Debug, Clone, Default)]
+pub struct Slow {
+    pub backup_tasks: Option<Vec<BackupTask>>,
+    pub storage_backups: Option<Vec<StorageBackup>>,
+    pub guest_snapshots: Option<Vec<GuestSnapshot>>,
+    pub pbs_backups: Option<Vec<PbsBackup>>,
+    pub replication: Option<Vec<ReplicationJob>>,
+    /// `Some(None)`: there is no Ceph (any more).
+    pub ceph: Option<Option<Ceph>>,
+    pub zfs_pools: Option<Vec<ZfsPool>>,
+    pub physical_disks: Option<Vec<PhysicalDisk>>,
+    /// `Some(None)`: not known (no permission, or an old PVE).
+    pub coverage: Option<Option<Coverage>>,
+}
+
+/// Why a poll failed, by what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub class: FailureClass,
+    /// Words for the page and the log; without secrets.
+    pub message: String,
+    /// SHA-256 of the certificate that was refused.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Failed polls in a row, this one included.
+    pub consecutive: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// Nothing answers: name resolution, refused, reset, no route.
+    Connect,
+    Tls,
+    Timeout,
+    /// Credentials refused (401, 403 or a failed login).
+    Auth,
+    /// It answers, but with an error or with something that is not the API.
+    Answer,
+}
+
+/// How polling goes: for diagnostics and the API.
+#[derive(Debug, Clone, Default)]
+pub struct Statistics {
+    /// Cycles since the thread began.
+    pub cycles: u64,
+    /// Requests since the thread began, logins included, and how many of them failed.
+    pub requests_total: u64,
+    pub requests_failed: u64,
+    /// Requests within the last minute.
+    pub requests_last_minute: u32,
+    /// Mean seconds a request of a kind took, e.g. `cluster/resources`, within the last cycle.
+    pub call_seconds: BTreeMap<String, f64>,
+    pub endpoints: Vec<EndpointState>,
+    /// The last distinct errors, newest first, at most 20.
+    pub errors: Vec<ErrorSeen>,
+    /// Per node (empty name: the cluster or the server): privileges that answers said are missing.
+    pub missing_privileges: BTreeMap<String, Vec<String>>,
+    /// Times the thread panicked and was started again.
+    pub panics: u32,
+    /// Whether the last cycle ran out of time and left work for the next.
+    pub over_budget: bool,
+}
+
+/// One way to reach the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointState {
+    pub url: String,
+    pub healthy: bool,
+    /// Requests go here at present.
+    pub current: bool,
+    pub last_ok: Time,
+    pub last_error: Option<String>,
+}
+
+/// An error that some request met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorSeen {
+    pub first: Time,
+    pub last: Time,
+    pub count: u64,
+    /// What was asked, e.g. `nodes/alpha/storage`.
+    pub subject: String,
+    pub message: String,
+}
+
+/// A member of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The node's name.
+    pub node: String,
+    /// `https://10.0.0.1:8006`.
+    pub url: String,
+    pub ip: String,
+    pub online: bool,
+    /// SHA-256 of its certificate, as the cluster says.
+    pub fingerprint: Option<[u8; 32]>,
+}
