@@ -1,0 +1,163 @@
+// The shell: header, tabs, which page is open, login, keys.
+// @ts-check
+import { get, post, urlToken, whenUnauthorized } from './api.js';
+import { fill, h, setAttr, setClass, setText } from './dom.js';
+import { age } from './format.js';
+import { getParam, go, onRoute } from './route.js';
+import { connect, disconnect, link, state, subscribe } from './store.js';
+
+/** @typedef {{close: () => void, keys?: (event: KeyboardEvent) => boolean}} Page */
+
+/** Pages by path: title, key after `g`, module. */
+const PAGES = [
+  { path: '/', title: 'Main', key: 'm', load: () => import('./pages/main.js') },
+];
+
+const view = /** @type {HTMLElement} */ (document.getElementById('view'));
+const bar = /** @type {HTMLElement} */ (document.getElementById('bar'));
+const notice = /** @type {HTMLElement} */ (document.getElementById('notice'));
+/** @type {Page|null} */
+let page = null;
+let shown = '';
+
+// ----- theme
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+function applyTheme() {
+  const chosen = localStorage.getItem('pulse-theme');
+  document.documentElement.dataset.theme = chosen || (dark.matches ? 'dark' : 'light');
+}
+dark.addEventListener('change', applyTheme);
+applyTheme();
+
+// ----- header
+const dot = h('span', { class: 'dot' });
+const linkText = h('span', { class: 'text' });
+const alertCount = h('span', { class: 'count', hidden: true });
+const nav = h('nav', { 'aria-label': 'Pages' }, PAGES.map((p) => h('a', { href: p.path, 'data-path': p.path, title: `${p.title} (g ${p.key})` }, p.title)));
+
+function buildBar() {
+  if (getParam('kiosk') === '1') {
+    bar.hidden = true;
+    return;
+  }
+  fill(bar,
+    h('a', { class: 'brand', href: '/' }, h('img', { src: '/icon.svg', alt: '' }), 'Pulse'),
+    nav, h('span', { class: 'fill' }),
+    h('span', { class: 'link', role: 'status' }, dot, linkText),
+    h('button', {
+      type: 'button', class: 'plain', title: 'Dark or light', 'aria-label': 'Switch between dark and light',
+      onclick: () => {
+        localStorage.setItem('pulse-theme', document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+        applyTheme();
+      },
+    }, '◐'));
+}
+
+function updateBar() {
+  for (const a of nav.querySelectorAll('a')) setAttr(a, 'aria-current', a.dataset.path === location.pathname ? 'page' : null);
+  const old = link.lastData ? (Date.now() - link.lastData) / 1000 : 0;
+  const live = link.status === 'live' && old < 40;
+  setClass(dot, live ? 'dot ok' : link.status === 'connecting' ? 'dot warn' : 'dot crit');
+  setText(linkText, link.status === 'connecting' ? 'connecting' : live ? `updated ${age(link.lastData)} ago` : `no data for ${age(link.lastData || link.since)}`);
+  setText(notice, link.status === 'offline' && link.lastData ? `Connection to Pulse lost. The figures are ${age(link.lastData)} old; trying again.` : '');
+  const open = state.activeAlerts.filter((a) => !a.acknowledged).length;
+  alertCount.hidden = open === 0;
+  setText(alertCount, String(open));
+  document.title = open ? `(${open}) Pulse` : 'Pulse';
+}
+
+// ----- pages
+async function show() {
+  const path = location.pathname;
+  const found = PAGES.find((p) => p.path === path) || PAGES[0];
+  updateBar();
+  if (shown === found.path) return;
+  shown = found.path;
+  page?.close();
+  page = null;
+  const module = await found.load();
+  if (shown === found.path) page = module.open(view);
+}
+
+document.addEventListener('click', (event) => {
+  const a = /** @type {HTMLElement} */ (event.target).closest('a');
+  if (!a || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || a.target || a.origin !== location.origin) return;
+  if (a.hash || !PAGES.some((p) => p.path === a.pathname)) return;
+  event.preventDefault();
+  go(a.pathname + a.search);
+});
+
+// ----- keys
+let pendingG = false;
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = /** @type {HTMLElement} */ (event.target).closest('input, textarea, select');
+  if (typing && event.key !== 'Escape') return;
+  if (pendingG) {
+    pendingG = false;
+    const target = PAGES.find((p) => p.key === event.key);
+    if (target) {
+      event.preventDefault();
+      go(target.path);
+      return;
+    }
+  }
+  if (event.key === 'g') {
+    pendingG = true;
+    setTimeout(() => { pendingG = false; }, 1200);
+    return;
+  }
+  if (page?.keys?.(event)) event.preventDefault();
+});
+
+// ----- login
+let loginShown = false;
+function login() {
+  if (loginShown) return;
+  loginShown = true;
+  disconnect();
+  page?.close();
+  page = null;
+  shown = '';
+  const error = h('p', { class: 'error', role: 'alert' });
+  const user = /** @type {HTMLInputElement} */ (h('input', { name: 'username', autocomplete: 'username', required: true }));
+  const password = /** @type {HTMLInputElement} */ (h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true }));
+  const button = h('button', { class: 'primary', type: 'submit' }, 'Log in');
+  fill(view, h('form', {
+    class: 'card form',
+    onsubmit: async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      setAttr(button, 'disabled', '');
+      try {
+        await post('/api/login', { username: user.value, password: password.value }, { quiet: true });
+        loginShown = false;
+        start();
+      } catch (e) {
+        setText(error, /** @type {Error} */ (e).message);
+        password.value = '';
+        password.focus();
+      } finally {
+        setAttr(button, 'disabled', null);
+      }
+    },
+  }, h('h1', {}, 'Log in to Pulse'), h('label', {}, 'User', user), h('label', {}, 'Password', password), error, button));
+  user.focus();
+}
+whenUnauthorized(login);
+
+// ----- start
+async function start() {
+  buildBar();
+  try {
+    await get(urlToken ? `/api/health?token=${encodeURIComponent(urlToken)}` : '/api/state', {});
+  } catch (e) {
+    if (/** @type {any} */ (e).status === 401) return;
+  }
+  connect();
+  show();
+}
+
+subscribe(updateBar);
+onRoute(show);
+setInterval(updateBar, 1000);
+start();

@@ -1,0 +1,193 @@
+//! What changed between two published states, for pages that asked for deltas.
+//!
+//! The message is `{"type":"delta","data":{…}}` with
+//! - `seq`: counts published states; a page that misses one asks for the full state (`requestData`),
+//! - `vms`, `containers`: rows `[id, cpu, memoryUsed, diskUsed, networkIn, networkOut, diskRead, diskWrite, uptime]`
+//!   of guests of which nothing but these figures moved,
+//! - `set`: whole objects of everything else that changed or is new, by list name,
+//! - `del`: ids that are gone, by list name,
+//! - top-level sections that are small or change rarely (`activeAlerts`, `stats`, `pbsBackups`, …) whole, when they changed.
+
+use crate::model::{Guest, State, Time};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// The `data` of a delta from `old` to `new`.
+pub fn between(old: &State, new: &State, seq: u64) -> Value {
+    let mut out = Map::new();
+    let mut set = Map::new();
+    let mut del = Map::new();
+    guests("vms", &old.vms, &new.vms, &mut out, &mut set, &mut del);
+    guests("containers", &old.containers, &new.containers, &mut out, &mut set, &mut del);
+    objects("nodes", &old.nodes, &new.nodes, |n| &n.id, without_seen_node, &mut set, &mut del);
+    objects("storage", &old.storage, &new.storage, |s| &s.id, Clone::clone, &mut set, &mut del);
+    objects("pbs", &old.pbs, &new.pbs, |p| &p.id, without_seen_pbs, &mut set, &mut del);
+    if !set.is_empty() {
+        out.insert("set".into(), Value::Object(set));
+    }
+    if !del.is_empty() {
+        out.insert("del".into(), Value::Object(del));
+    }
+    section(&mut out, "pbsBackups", &old.pbs_backups, &new.pbs_backups);
+    section(&mut out, "pveBackups", &old.pve_backups, &new.pve_backups);
+    section(&mut out, "connectionHealth", &old.connection_health, &new.connection_health);
+    section(&mut out, "activeAlerts", &old.active_alerts, &new.active_alerts);
+    section(&mut out, "recentlyResolved", &old.recently_resolved, &new.recently_resolved);
+    section(&mut out, "clusters", &old.clusters, &new.clusters);
+    section(&mut out, "replication", &old.replication, &new.replication);
+    section(&mut out, "ceph", &old.ceph, &new.ceph);
+    section(&mut out, "zfsPools", &old.zfs_pools, &new.zfs_pools);
+    section(&mut out, "physicalDisks", &old.physical_disks, &new.physical_disks);
+    section(&mut out, "backupCoverage", &old.backup_coverage, &new.backup_coverage);
+    out.insert("seq".into(), json!(seq));
+    out.insert("lastUpdate".into(), json!(new.last_update));
+    Value::Object(out)
+}
+
+fn section<T: PartialEq + Serialize>(out: &mut Map<String, Value>, key: &str, old: &T, new: &T) {
+    if old != new {
+        if let Ok(value) = serde_json::to_value(new) {
+            out.insert(key.into(), value);
+        }
+    }
+}
+
+/// Guests: rows for those whose figures alone moved, whole objects for the rest.
+fn guests(
+    key: &str,
+    old: &[Guest],
+    new: &[Guest],
+    out: &mut Map<String, Value>,
+    set: &mut Map<String, Value>,
+    del: &mut Map<String, Value>,
+) {
+    let before: HashMap<&str, &Guest> = old.iter().map(|g| (g.id.as_str(), g)).collect();
+    let mut rows = Vec::new();
+    let mut whole = Vec::new();
+    for guest in new {
+        match before.get(guest.id.as_str()) {
+            Some(was) if same_but_figures(was, guest) => {
+                if figures(was) != figures(guest) {
+                    rows.push(row(guest));
+                }
+            }
+            _ => whole.extend(serde_json::to_value(guest)),
+        }
+    }
+    if !rows.is_empty() {
+        out.insert(key.into(), Value::Array(rows));
+    }
+    if !whole.is_empty() {
+        set.insert(key.into(), Value::Array(whole));
+    }
+    gone(key, old.iter().map(|g| g.id.as_str()), new.iter().map(|g| g.id.as_str()), del);
+}
+
+fn figures(g: &Guest) -> (f64, i64, i64, i64, i64, i64, i64) {
+    (g.cpu, g.memory.used, g.disk.used, g.network_in, g.network_out, g.disk_read, g.disk_write)
+}
+
+/// Four digits of the CPU are what a page can show; the rest would only cost bytes.
+fn row(g: &Guest) -> Value {
+    json!([
+        g.id,
+        (g.cpu * 10_000.0).round() / 10_000.0,
+        g.memory.used,
+        g.disk.used,
+        g.network_in,
+        g.network_out,
+        g.disk_read,
+        g.disk_write,
+        g.uptime
+    ])
+}
+
+fn same_but_figures(a: &Guest, b: &Guest) -> bool {
+    a.name == b.name
+        && a.status == b.status
+        && a.node == b.node
+        && a.cpus == b.cpus
+        && a.memory.total == b.memory.total
+        && a.disk.total == b.disk.total
+        && a.tags == b.tags
+        && a.lock == b.lock
+        && a.last_backup == b.last_backup
+        && a.memory_source == b.memory_source
+        && a.disk_source == b.disk_source
+        && a.disk_status == b.disk_status
+        && a.ip_addresses == b.ip_addresses
+        && a.os == b.os
+        && a.ha_state == b.ha_state
+        && a.pool == b.pool
+        && a.backup_covered == b.backup_covered
+        && a.filesystems.len() == b.filesystems.len()
+        && b.uptime >= a.uptime
+}
+
+fn without_seen_node(n: &crate::model::Node) -> crate::model::Node {
+    crate::model::Node { last_seen: Time::UNSET, uptime: 0, ..n.clone() }
+}
+
+fn without_seen_pbs(p: &crate::model::PbsInstance) -> crate::model::PbsInstance {
+    crate::model::PbsInstance { last_seen: Time::UNSET, uptime: 0, ..p.clone() }
+}
+
+fn objects<T: PartialEq + Serialize>(
+    key: &str,
+    old: &[T],
+    new: &[T],
+    id: impl Fn(&T) -> &str,
+    settled: impl Fn(&T) -> T,
+    set: &mut Map<String, Value>,
+    del: &mut Map<String, Value>,
+) {
+    let before: HashMap<&str, &T> = old.iter().map(|o| (id(o), o)).collect();
+    let changed: Vec<Value> = new
+        .iter()
+        .filter(|n| before.get(id(n)).is_none_or(|o| settled(o) != settled(n)))
+        .filter_map(|n| serde_json::to_value(n).ok())
+        .collect();
+    if !changed.is_empty() {
+        set.insert(key.into(), Value::Array(changed));
+    }
+    gone(key, old.iter().map(|o| id(o)), new.iter().map(|n| id(n)), del);
+}
+
+fn gone<'a>(
+    key: &str,
+    old: impl Iterator<Item = &'a str>,
+    new: impl Iterator<Item = &'a str>,
+    del: &mut Map<String, Value>,
+) {
+    let there: std::collections::HashSet<&str> = new.collect();
+    let missing: Vec<&str> = old.filter(|id| !there.contains(id)).collect();
+    if !missing.is_empty() {
+        del.insert(key.into(), json!(missing));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(id: &str, cpu: f64, status: &str) -> Guest {
+        Guest { id: id.into(), cpu, status: status.into(), ..Guest::default() }
+    }
+
+    #[test]
+    fn a_moved_figure_is_a_row_a_changed_state_an_object_a_missing_guest_an_id() {
+        let old = State {
+            vms: vec![guest("a", 0.1, "running"), guest("b", 0.1, "running"), guest("c", 0.1, "running")],
+            ..State::default()
+        };
+        let new = State { vms: vec![guest("a", 0.2, "running"), guest("b", 0.1, "stopped")], ..State::default() };
+        let d = between(&old, &new, 7);
+        assert_eq!(d["seq"], 7);
+        assert_eq!(d["vms"], json!([["a", 0.2, 0, 0, 0, 0, 0, 0, 0]]));
+        assert_eq!(d["set"]["vms"][0]["id"], "b");
+        assert_eq!(d["set"]["vms"].as_array().map(Vec::len), Some(1));
+        assert_eq!(d["del"]["vms"], json!(["c"]));
+        assert!(d.get("activeAlerts").is_none());
+    }
+}
