@@ -1,9 +1,85 @@
 //! Everything that changes, in one place. Handlers get it by `&mut`, on the owner's thread, so no lock is needed.
 
+use super::connections::{Connections, Key};
+use super::jobs::Jobs;
+use super::publish::Publisher;
+use super::{Answer, apply};
+use crate::http::Response;
 use crate::model::{Now, State};
+use crate::poll::Report;
+use crossbeam_channel::Sender;
+use std::sync::Arc;
 
 pub struct Core {
     /// The moment of the event being handled.
     pub now: Now,
+    /// When the process started.
+    pub started: Now,
     pub state: State,
+    pub connections: Connections,
+    pub jobs: Jobs,
+    pub publisher: Publisher,
+}
+
+impl Core {
+    /// An owner without connections, at `now`.
+    pub fn new(now: Now, jobs: Jobs) -> Core {
+        let mut state = State { last_update: now.wall, ..State::default() };
+        state.stats.start_time = now.wall;
+        state.stats.version = "2.0.0-go".to_owned();
+        Core { now, started: now, state, connections: Connections::default(), jobs, publisher: Publisher::default() }
+    }
+
+    /// Seconds since the process started.
+    pub fn uptime_secs(&self) -> f64 {
+        (self.now.mono_ms - self.started.mono_ms) as f64 / 1000.0
+    }
+
+    /// Takes in a finished cycle.
+    pub fn report(&mut self, mut report: Report) {
+        if !self.connections.note(&mut report) {
+            return;
+        }
+        apply::report(&mut self.state, report);
+        self.publisher.touch(self.now);
+    }
+
+    /// Drops what belongs to connections that are no longer configured.
+    pub fn forget(&mut self, gone: &[Key]) {
+        for (kind, name) in gone {
+            apply::forget(&mut self.state, *kind, name);
+        }
+        if !gone.is_empty() {
+            self.publisher.urge();
+        }
+    }
+
+    /// The bytes of `/api/state`, from memory.
+    pub fn state_json(&mut self) -> Arc<[u8]> {
+        self.settle();
+        self.publisher.state_json(&self.state)
+    }
+
+    /// Brings the figures that follow from others up to date.
+    pub(super) fn settle(&mut self) {
+        let (sent, failed) = self.connections.requests();
+        let p = &mut self.state.performance;
+        p.total_api_calls = i64::try_from(sent).unwrap_or(i64::MAX);
+        p.failed_api_calls = i64::try_from(failed).unwrap_or(i64::MAX);
+        p.last_poll_duration = self.connections.slowest_cycle_secs();
+        let by_name = self.connections.cycle_secs();
+        p.api_call_duration = if by_name.is_empty() { None } else { Some(by_name) };
+    }
+
+    /// Sends an answer to who waits for it, or hands its work to the job threads.
+    pub fn finish(&mut self, answer: Answer, reply: Option<Sender<Response>>) {
+        match answer {
+            Answer::Now(response) => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(response);
+                }
+            }
+            Answer::Later(task) => self.jobs.submit(task, reply),
+        }
+    }
 }

@@ -1,8 +1,18 @@
 //! The one thread that owns everything that changes: it takes events, applies them, publishes.
 //! It never waits on anything but its channel; what blocks is a [`Task`] on a job thread.
 
+mod apply;
+mod connections;
 mod core;
+mod delta;
 mod event;
+mod jobs;
+mod life;
+mod publish;
+mod run;
 
+pub use connections::{Connection, Connections, Key, silent_secs};
 pub use core::Core;
 pub use event::{After, Answer, Event, Task};
+pub use jobs::Jobs;
+pub use run::{Router, run};

@@ -1,3 +1,4 @@
 //! What clients see: the door, the router, the guard, one file of handlers per area, the WebSocket hub, the page.
 
 pub mod routes;
+pub mod state;

@@ -1,0 +1,111 @@
+//! Replacing one connection's part of the state by its newest report. Lists keep a stable order.
+
+use crate::model::{Guest, State};
+use crate::poll::{Kind, Report};
+use std::cmp::Reverse;
+
+/// Puts a report into the state. Returns whether backups changed (then `lastBackup` must be found anew).
+pub fn report(state: &mut State, report: Report) -> bool {
+    let name = report.instance;
+    match report.kind {
+        Kind::Pve => {
+            replace(&mut state.nodes, report.live.nodes, |n| n.instance == name);
+            replace(&mut state.vms, report.live.vms, |g| g.instance == name);
+            replace(&mut state.containers, report.live.containers, |g| g.instance == name);
+            replace(&mut state.storage, report.live.storage, |s| s.instance == name);
+            replace(&mut state.clusters, report.live.cluster.into_iter().collect(), |c| c.instance == name);
+            state.connection_health.insert(name.clone(), report.reachable);
+        }
+        Kind::Pbs => {
+            let fresh: Vec<_> = report.live.pbs.into_iter().collect();
+            match state.pbs.iter().position(|p| p.name == name) {
+                Some(at) => drop(state.pbs.splice(at..=at, fresh)),
+                None => state.pbs.extend(fresh),
+            }
+            state.connection_health.insert(format!("pbs-{name}"), report.reachable);
+        }
+    }
+    sort_live(state);
+    let slow = report.slow;
+    let backups = slow.backup_tasks.is_some() || slow.storage_backups.is_some() || slow.pbs_backups.is_some();
+    if let Some(list) = slow.backup_tasks {
+        replace(&mut state.pve_backups.backup_tasks, list, |t| t.instance == name);
+        state
+            .pve_backups
+            .backup_tasks
+            .sort_by(|a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
+    }
+    if let Some(list) = slow.storage_backups {
+        replace(&mut state.pve_backups.storage_backups, list, |b| b.instance == name);
+        state.pve_backups.storage_backups.sort_by(|a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+    }
+    if let Some(list) = slow.guest_snapshots {
+        replace(&mut state.pve_backups.guest_snapshots, list, |s| s.instance == name);
+        state.pve_backups.guest_snapshots.sort_by(|a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+    }
+    if let Some(list) = slow.pbs_backups {
+        replace(&mut state.pbs_backups, list, |b| b.instance == name);
+        state.pbs_backups.sort_by(|a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
+    }
+    if let Some(list) = slow.replication {
+        replace(&mut state.replication, list, |j| j.instance == name);
+    }
+    if let Some(ceph) = slow.ceph {
+        replace(&mut state.ceph, ceph.into_iter().collect(), |c| c.instance == name);
+    }
+    if let Some(list) = slow.zfs_pools {
+        replace(&mut state.zfs_pools, list, |z| z.instance == name);
+    }
+    if let Some(list) = slow.physical_disks {
+        replace(&mut state.physical_disks, list, |d| d.instance == name);
+    }
+    if let Some(coverage) = slow.coverage {
+        replace(&mut state.backup_coverage, coverage.into_iter().collect(), |c| c.instance == name);
+    }
+    state.last_update = report.at.wall;
+    backups
+}
+
+/// Takes everything of a deleted connection out of the state.
+pub fn forget(state: &mut State, kind: Kind, name: &str) {
+    match kind {
+        Kind::Pve => {
+            state.nodes.retain(|n| n.instance != name);
+            state.vms.retain(|g| g.instance != name);
+            state.containers.retain(|g| g.instance != name);
+            state.storage.retain(|s| s.instance != name);
+            state.clusters.retain(|c| c.instance != name);
+            state.pve_backups.backup_tasks.retain(|t| t.instance != name);
+            state.pve_backups.storage_backups.retain(|b| b.instance != name);
+            state.pve_backups.guest_snapshots.retain(|s| s.instance != name);
+            state.replication.retain(|j| j.instance != name);
+            state.ceph.retain(|c| c.instance != name);
+            state.zfs_pools.retain(|z| z.instance != name);
+            state.physical_disks.retain(|d| d.instance != name);
+            state.backup_coverage.retain(|c| c.instance != name);
+            state.connection_health.remove(name);
+        }
+        Kind::Pbs => {
+            state.pbs.retain(|p| p.name != name);
+            state.pbs_backups.retain(|b| b.instance != name);
+            state.connection_health.remove(&format!("pbs-{name}"));
+        }
+    }
+}
+
+fn replace<T>(list: &mut Vec<T>, fresh: Vec<T>, mine: impl Fn(&T) -> bool) {
+    list.retain(|item| !mine(item));
+    list.extend(fresh);
+}
+
+/// Orders of the contract with a second key each, so that rows never jump between equal first keys.
+fn sort_live(state: &mut State) {
+    state.nodes.sort_by(|a, b| (&a.name, &a.instance).cmp(&(&b.name, &b.instance)));
+    state.vms.sort_by(by_vmid);
+    state.containers.sort_by(by_vmid);
+    state.storage.sort_by(|a, b| (&a.instance, &a.name, &a.node).cmp(&(&b.instance, &b.name, &b.node)));
+}
+
+fn by_vmid(a: &Guest, b: &Guest) -> std::cmp::Ordering {
+    (a.vmid, &a.instance, &a.node).cmp(&(b.vmid, &b.instance, &b.node))
+}
