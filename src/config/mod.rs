@@ -1,20 +1,32 @@
 //! The data directory and the environment: what is configured, and how it is read, kept and written.
 //! A drop-in for 4.9's directory: its files open here, and what is written here opens there. Knows no HTTP.
 
+pub mod base64;
 mod cidr;
+mod dir;
+pub mod durable;
 mod env;
 pub mod fields;
+mod kept;
+pub mod sealed;
 mod secret;
 mod settings;
+pub mod staged;
 mod system;
+mod writer;
 
 pub use cidr::Cidr;
+pub use dir::{
+    ALERTS, DataDir, DataFile, EMAIL, ENV, GUEST_METADATA, KEY_FILE, Loaded, NODES, SYSTEM, WATCHED, WEBHOOKS,
+};
 pub use env::{ACCOUNT, EnvFile, Environment, Vars};
+pub use kept::{Kept, Turn};
 pub use secret::Secret;
 pub use settings::{
     AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings, data_dir,
 };
 pub use system::System;
+pub use writer::{Change, Outside, Receipt, Writer};
 
 /// JSON as 4.9's files have it: indented by two spaces.
 pub(crate) fn pretty(value: &serde_json::Value) -> Vec<u8> {
