@@ -8,22 +8,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Which product a connection speaks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    Pve,
-    Pbs,
-}
-
-impl Kind {
-    /// `pve` or `pbs`, as the configuration routes say.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Pve => "pve",
-            Kind::Pbs => "pbs",
-        }
-    }
-}
+pub use crate::proxmox::Kind;
 
 /// One finished cycle of one connection.
 #[derive(Debug, Clone)]
