@@ -1,6 +1,7 @@
 //! The data directory and the environment: what is configured, and how it is read, kept and written.
 //! A drop-in for 4.9's directory: its files open here, and what is written here opens there. Knows no HTTP.
 
+pub mod address;
 pub mod base64;
 mod cidr;
 mod dir;
@@ -8,6 +9,7 @@ pub mod durable;
 mod env;
 pub mod fields;
 mod kept;
+mod nodes;
 pub mod sealed;
 mod secret;
 mod settings;
@@ -21,6 +23,7 @@ pub use dir::{
 };
 pub use env::{ACCOUNT, EnvFile, Environment, Vars};
 pub use kept::{Kept, Turn};
+pub use nodes::{ClusterEndpoint, Monitor, Node, NodeRequest, Nodes, Refusal, parse_id};
 pub use secret::Secret;
 pub use settings::{
     AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings, data_dir,
