@@ -8,7 +8,9 @@ mod dir;
 pub mod durable;
 mod env;
 pub mod fields;
+mod guests;
 mod kept;
+mod live;
 mod nodes;
 pub mod sealed;
 mod secret;
@@ -22,14 +24,16 @@ pub use dir::{
     ALERTS, DataDir, DataFile, EMAIL, ENV, GUEST_METADATA, KEY_FILE, Loaded, NODES, SYSTEM, WATCHED, WEBHOOKS,
 };
 pub use env::{ACCOUNT, EnvFile, Environment, Vars};
+pub use guests::{GuestMetadata, GuestNote};
 pub use kept::{Kept, Turn};
+pub use live::{Effect, Live, Opened};
 pub use nodes::{ClusterEndpoint, Monitor, Node, NodeRequest, Nodes, Refusal, parse_id};
 pub use secret::Secret;
 pub use settings::{
     AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings, data_dir,
 };
 pub use system::System;
-pub use writer::{Change, Outside, Receipt, Writer};
+pub use writer::{Change, Done, Outside, Refused, Writer};
 
 /// JSON as 4.9's files have it: indented by two spaces.
 pub(crate) fn pretty(value: &serde_json::Value) -> Vec<u8> {

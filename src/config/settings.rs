@@ -118,6 +118,11 @@ impl Settings {
     /// remarks for the log about values that were ignored.
     pub fn join(env: &Environment, system: &System) -> Result<(Settings, Vec<String>), Vec<String>> {
         let mut notes = Notes::default();
+        let settings = Settings::build(env, system, &mut notes);
+        if notes.errors.is_empty() { Ok((settings, notes.remarks)) } else { Err(notes.errors) }
+    }
+
+    fn build(env: &Environment, system: &System, notes: &mut Notes) -> Settings {
         let mut locked = BTreeSet::new();
         let allowed_origins = match env.word("ALLOWED_ORIGINS") {
             Some(list) => {
@@ -138,31 +143,31 @@ impl Settings {
         let log_level = env.word("LOG_LEVEL").inspect(|_| {
             locked.insert("logLevel");
         });
-        let settings = Settings {
+        Settings {
             data_dir: data_dir(env),
-            bind: bind(env, &mut notes),
-            port: port(env, system, &mut notes),
-            https: https(env, &mut notes),
+            bind: bind(env, notes),
+            port: port(env, system, notes),
+            https: https(env, notes),
             log_level: level(log_level.unwrap_or(&system.log_level)),
-            auth: auth(env, &mut notes),
+            auth: auth(env, notes),
             allowed_origins,
             allow_embedding: system.allow_embedding,
             allowed_embed_origins: words(&system.allowed_embed_origins),
             discovery_enabled: discovery_enabled.unwrap_or(system.discovery_enabled),
             discovery_subnet: or_default(subnet.unwrap_or(&system.discovery_subnet), "auto"),
-            connection_timeout: timeout(env, system, &mut locked, &mut notes),
+            connection_timeout: timeout(env, system, &mut locked, notes),
             pve_polling: polling(
                 "pvePollingInterval",
                 &[system.pve_polling_interval, system.polling_interval],
                 10,
-                &mut notes,
+                notes,
             ),
             // The general interval counts for PBS only when somebody chose one: 10 is what the first start writes.
             pbs_polling: polling(
                 "pbsPollingInterval",
                 &[system.pbs_polling_interval, if system.polling_interval == 10 { 0 } else { system.polling_interval }],
                 60,
-                &mut notes,
+                notes,
             ),
             update: UpdateSettings {
                 channel: system.update_channel.trim().to_owned(),
@@ -179,11 +184,10 @@ impl Settings {
             docker: env.is_true("PULSE_DOCKER"),
             systemd: env.get("INVOCATION_ID").is_some(),
             mock: env.is_true("PULSE_MOCK_MODE"),
-            trusted_proxies: ranges(env, "PULSE_TRUSTED_PROXIES", &mut notes).unwrap_or_default(),
-            trusted_networks: ranges(env, "PULSE_TRUSTED_NETWORKS", &mut notes),
+            trusted_proxies: ranges(env, "PULSE_TRUSTED_PROXIES", notes).unwrap_or_default(),
+            trusted_networks: ranges(env, "PULSE_TRUSTED_NETWORKS", notes),
             locked,
-        };
-        if notes.errors.is_empty() { Ok((settings, notes.remarks)) } else { Err(notes.errors) }
+        }
     }
 
     /// `envOverrides` of the wire: each locked key with `true`.
@@ -195,6 +199,13 @@ impl Settings {
     pub fn has_credentials(&self) -> bool {
         let a = &self.auth;
         !a.user.is_empty() || !a.password.is_empty() || !a.api_token.is_empty() || a.proxy.is_some()
+    }
+}
+
+impl Default for Settings {
+    /// Nothing set anywhere.
+    fn default() -> Settings {
+        Settings::build(&Environment::default(), &System::default(), &mut Notes::default())
     }
 }
 

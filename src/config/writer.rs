@@ -6,6 +6,7 @@ use super::durable::Stamp;
 use super::kept::Turn;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Changes that may wait for the disk. More means that it does not keep up.
@@ -30,9 +31,12 @@ pub struct Outside {
     pub content: Result<Option<Vec<u8>>, String>,
 }
 
+/// Told how a write ended, on the writer's thread: it hands the outcome on and does nothing else.
+pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
+
 enum Order {
     /// All or nothing.
-    Write(Vec<Change>, Sender<Result<(), String>>),
+    Write(Vec<Change>, Done),
     /// Look for changes at once (SIGHUP).
     Look,
 }
@@ -43,14 +47,10 @@ pub struct Writer {
     orders: Sender<Order>,
 }
 
-/// Promises the outcome of a write.
-pub struct Receipt(Receiver<Result<(), String>>);
-
-impl Receipt {
-    /// Waits until the change is durable or has failed. Blocks: for job threads.
-    pub fn wait(self) -> Result<(), String> {
-        self.0.recv().unwrap_or_else(|_| Err("the writer's thread has ended".to_owned()))
-    }
+/// The change could not even be queued; `done` has not been called.
+pub struct Refused {
+    pub done: Done,
+    pub why: &'static str,
 }
 
 impl Writer {
@@ -66,18 +66,22 @@ impl Writer {
         Ok(Writer { orders })
     }
 
+    /// The way to no disk at all: every write is refused. For an owner that has no data directory.
+    pub fn nowhere() -> Writer {
+        Writer { orders: bounded(0).0 }
+    }
+
     /// Queues changes that belong together; never blocks.
-    pub fn write(&self, changes: Vec<Change>) -> Receipt {
-        let (done, outcome) = bounded(1);
-        let refused = match self.orders.try_send(Order::Write(changes, done)) {
-            Ok(()) => return Receipt(outcome),
+    pub fn write(&self, changes: Vec<Change>, done: Done) -> Result<(), Refused> {
+        let (order, why) = match self.orders.try_send(Order::Write(changes, done)) {
+            Ok(()) => return Ok(()),
             Err(TrySendError::Full(order)) => (order, "the disk does not keep up"),
-            Err(TrySendError::Disconnected(order)) => (order, "the writer's thread has ended"),
+            Err(TrySendError::Disconnected(order)) => (order, "there is no data directory to write to"),
         };
-        if let (Order::Write(_, done), why) = refused {
-            let _ = done.try_send(Err(why.to_owned()));
+        match order {
+            Order::Write(_, done) => Err(Refused { done, why }),
+            Order::Look => Ok(()),
         }
-        Receipt(outcome)
     }
 
     /// Looks for changes from outside now.
@@ -109,9 +113,8 @@ impl Lane {
         loop {
             match queue.recv_timeout(look) {
                 Ok(Order::Write(changes, done)) => {
-                    let outcome = self.write(changes);
-                    // Nobody waits any more when the client's job is gone.
-                    let _ = done.try_send(outcome);
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.write(changes)));
+                    done(outcome.unwrap_or_else(|_| Err("the writer panicked".to_owned())));
                 }
                 Ok(Order::Look) => self.look(true),
                 Err(RecvTimeoutError::Timeout) => self.look(false),

@@ -4,6 +4,7 @@ use super::connections::{Connections, Key};
 use super::jobs::Jobs;
 use super::publish::Publisher;
 use super::{Answer, apply};
+use crate::config;
 use crate::http::Response;
 use crate::model::{Now, State};
 use crate::poll::Report;
@@ -19,6 +20,7 @@ pub struct Core {
     pub connections: Connections,
     pub jobs: Jobs,
     pub publisher: Publisher,
+    pub config: config::Live,
 }
 
 impl Core {
@@ -27,7 +29,15 @@ impl Core {
         let mut state = State { last_update: now.wall, ..State::default() };
         state.stats.start_time = now.wall;
         state.stats.version = "2.0.0-go".to_owned();
-        Core { now, started: now, state, connections: Connections::default(), jobs, publisher: Publisher::default() }
+        Core {
+            now,
+            started: now,
+            state,
+            connections: Connections::default(),
+            jobs,
+            publisher: Publisher::default(),
+            config: config::Live::default(),
+        }
     }
 
     /// Seconds since the process started.
@@ -80,6 +90,7 @@ impl Core {
                 }
             }
             Answer::Later(task) => self.jobs.submit(task, reply),
+            Answer::Save(changes, then) => self.save_and_finish(changes, then, reply),
         }
     }
 }

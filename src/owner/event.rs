@@ -1,6 +1,7 @@
 //! What can happen, and what a handler can answer.
 
 use super::Core;
+use crate::config::Change;
 use crate::http::{Call, Response};
 use crossbeam_channel::Sender;
 
@@ -26,7 +27,12 @@ pub enum Answer {
     Now(Response),
     /// Something that blocks or takes long: it runs on a job thread.
     Later(Task),
+    /// A change of the data directory: it is answered when it is durable. Changes keep their order.
+    Save(Vec<Change>, Saved),
 }
+
+/// Runs on the owner's thread when a change is durable or has failed; the error is fit for the log.
+pub type Saved = Box<dyn FnOnce(&mut Core, Result<(), String>) -> Answer + Send>;
 
 /// What comes of a task.
 pub enum After {

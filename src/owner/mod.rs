@@ -2,6 +2,7 @@
 //! It never waits on anything but its channel; what blocks is a [`Task`] on a job thread.
 
 mod apply;
+mod configured;
 mod connections;
 mod core;
 mod delta;
@@ -13,6 +14,6 @@ mod run;
 
 pub use connections::{Connection, Connections, Key, silent_secs};
 pub use core::Core;
-pub use event::{After, Answer, Event, Task};
+pub use event::{After, Answer, Event, Saved, Task};
 pub use jobs::Jobs;
 pub use run::{Router, run};
