@@ -1,0 +1,3 @@
+//! What several areas need to set a scene.
+
+pub mod simulated;
