@@ -4,6 +4,7 @@ import { get, post, urlToken, whenUnauthorized } from './api.js';
 import { fill, h, setAttr, setClass, setText } from './dom.js';
 import { age } from './format.js';
 import { getParam, go, onRoute } from './route.js';
+import { closeDrawer, syncDrawer } from './drawer.js';
 import { connect, disconnect, link, state, subscribe } from './store.js';
 
 /** @typedef {{close: () => void, keys?: (event: KeyboardEvent) => boolean}} Page */
@@ -11,6 +12,9 @@ import { connect, disconnect, link, state, subscribe } from './store.js';
 /** Pages by path: title, key after `g`, module. */
 const PAGES = [
   { path: '/', title: 'Main', key: 'm', load: () => import('./pages/main.js') },
+  { path: '/storage', title: 'Storage', key: 's', load: () => import('./pages/storage.js') },
+  { path: '/backups', title: 'Backups', key: 'b', load: () => import('./pages/backups.js') },
+  { path: '/pbs', title: 'PBS', key: 'p', load: () => import('./pages/pbs.js') },
 ];
 
 const view = /** @type {HTMLElement} */ (document.getElementById('view'));
@@ -71,6 +75,7 @@ async function show() {
   const path = location.pathname;
   const found = PAGES.find((p) => p.path === path) || PAGES[0];
   updateBar();
+  syncDrawer();
   if (shown === found.path) return;
   shown = found.path;
   page?.close();
@@ -107,6 +112,7 @@ document.addEventListener('keydown', (event) => {
     setTimeout(() => { pendingG = false; }, 1200);
     return;
   }
+  if (event.key === 'Escape' && closeDrawer()) return;
   if (page?.keys?.(event)) event.preventDefault();
 });
 

@@ -1,0 +1,117 @@
+// A line chart of one or more series over time: gaps stay gaps, hover tells the values, dragging zooms.
+// @ts-check
+import { h, svg } from './dom.js';
+
+/** @typedef {{label: string, points: {timestamp: number, value: number}[], colour: string}} Series */
+
+const WIDTH = 600;
+const HEIGHT = 110;
+
+/**
+ * @param {object} options
+ * @param {string} options.title
+ * @param {Series[]} options.series
+ * @param {number} options.from ms @param {number} options.to ms
+ * @param {(v: number) => string} options.format
+ * @param {number} [options.max] top of the scale; else the largest value
+ * @param {(from: number, to: number) => void} options.zoom the reader dragged over a span
+ */
+export function chart({ title, series, from, to, format, max, zoom }) {
+  const top = max ?? Math.max(1e-9, ...series.flatMap((s) => s.points.map((p) => p.value))) * 1.08;
+  const x = (/** @type {number} */ t) => ((t - from) / (to - from)) * WIDTH;
+  const y = (/** @type {number} */ v) => HEIGHT - (Math.min(v, top) / top) * (HEIGHT - 4) - 1;
+  const gapMs = gap(series, from, to);
+  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': describe(title, series, format) });
+  for (const part of [0.25, 0.5, 0.75]) picture.append(svg('path', { class: 'rule', d: `M0 ${HEIGHT * part}H${WIDTH}` }));
+  series.forEach((s) => picture.append(svg('path', { class: 'line', d: line(s.points, x, y, gapMs), stroke: s.colour })));
+  const cursor = svg('path', { class: 'cursor', d: '' });
+  const band = svg('rect', { class: 'band', y: '0', height: String(HEIGHT), width: '0' });
+  picture.append(band, cursor);
+  const readout = h('span', { class: 'readout dim' }, summary(series, format));
+  const empty = series.every((s) => s.points.length === 0);
+  const figure = h('figure', { class: 'chart' },
+    h('figcaption', {}, h('b', {}, title), readout),
+    h('div', { class: 'plot' }, picture,
+      h('span', { class: 'axis top dim' }, format(top)),
+      h('span', { class: 'axis from dim' }, clock(from, to)), h('span', { class: 'axis to dim' }, clock(to, from)),
+      empty ? h('span', { class: 'axis none dim' }, 'No data in this range') : null));
+
+  let dragFrom = NaN;
+  const timeAt = (/** @type {PointerEvent} */ e) => {
+    const box = picture.getBoundingClientRect();
+    return from + (Math.min(1, Math.max(0, (e.clientX - box.left) / box.width))) * (to - from);
+  };
+  picture.addEventListener('pointermove', (e) => {
+    const t = timeAt(/** @type {PointerEvent} */ (e));
+    cursor.setAttribute('d', `M${x(t)} 0V${HEIGHT}`);
+    readout.textContent = at(series, t, gapMs, format);
+    if (!Number.isNaN(dragFrom)) {
+      const [a, b] = [Math.min(dragFrom, t), Math.max(dragFrom, t)];
+      band.setAttribute('x', String(x(a)));
+      band.setAttribute('width', String(x(b) - x(a)));
+    }
+  });
+  picture.addEventListener('pointerdown', (e) => {
+    dragFrom = timeAt(/** @type {PointerEvent} */ (e));
+    picture.setPointerCapture(/** @type {PointerEvent} */ (e).pointerId);
+  });
+  picture.addEventListener('pointerup', (e) => {
+    const t = timeAt(/** @type {PointerEvent} */ (e));
+    const [a, b] = [Math.min(dragFrom, t), Math.max(dragFrom, t)];
+    dragFrom = NaN;
+    band.setAttribute('width', '0');
+    if (b - a > (to - from) / 50) zoom(a, b);
+  });
+  picture.addEventListener('pointerleave', () => {
+    cursor.setAttribute('d', '');
+    readout.textContent = summary(series, format);
+  });
+  return figure;
+}
+
+/** A pause longer than three usual steps is a gap. @param {Series[]} series @param {number} from @param {number} to */
+function gap(series, from, to) {
+  const longest = series.reduce((a, b) => (b.points.length > a.points.length ? b : a), { points: [] });
+  const steps = longest.points.slice(1).map((p, i) => p.timestamp - longest.points[i].timestamp).sort((a, b) => a - b);
+  const usual = steps[Math.floor(steps.length / 2)] || 10000;
+  return Math.max(usual * 3.5, (to - from) / 200);
+}
+
+/** @param {{timestamp: number, value: number}[]} points @param {(t: number) => number} x @param {(v: number) => number} y @param {number} gapMs */
+function line(points, x, y, gapMs) {
+  let d = '';
+  let last = -Infinity;
+  for (const p of points) {
+    d += `${p.timestamp - last > gapMs ? 'M' : 'L'}${x(p.timestamp).toFixed(1)} ${y(p.value).toFixed(1)}`;
+    last = p.timestamp;
+  }
+  return d;
+}
+
+/** @param {Series[]} series @param {number} t @param {number} gapMs @param {(v: number) => string} format */
+function at(series, t, gapMs, format) {
+  const parts = series.map((s) => {
+    const near = s.points.reduce((best, p) => (Math.abs(p.timestamp - t) < Math.abs(best.timestamp - t) ? p : best), { timestamp: -1e15, value: 0 });
+    const value = Math.abs(near.timestamp - t) <= gapMs ? format(near.value) : '–';
+    return series.length > 1 ? `${s.label} ${value}` : value;
+  });
+  return `${new Date(t).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })}: ${parts.join(', ')}`;
+}
+
+/** @param {Series[]} series @param {(v: number) => string} format */
+function summary(series, format) {
+  return series.filter((s) => s.points.length).map((s) => {
+    const values = s.points.map((p) => p.value);
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    return `${series.length > 1 ? `${s.label}: ` : ''}mean ${format(mean)}, peak ${format(Math.max(...values))}`;
+  }).join(' · ');
+}
+
+/** @param {string} title @param {Series[]} series @param {(v: number) => string} format */
+const describe = (title, series, format) => `${title}. ${summary(series, format) || 'No data'}`;
+
+/** @param {number} t @param {number} other */
+function clock(t, other) {
+  const long = Math.abs(t - other) > 2 * 86400000;
+  return new Date(t).toLocaleString(undefined, long ? { month: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit' });
+}

@@ -1,0 +1,94 @@
+//! The command line: words in, one call into a room, an exit code out.
+
+mod client;
+
+use crate::{app, update};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Pulse watches Proxmox VE and Proxmox Backup Server.
+
+Usage: pulse [COMMAND]
+
+  serve                       run the server (also without a command)
+  demo [--nodes N] [--guests N] [--seed N] [--port N]
+                              run it against simulated hosts; keeps nothing
+  health [--url URL]          is a server healthy? exit 0 or 1
+  status [--url URL] [--token TOKEN] [--warn N] [--crit N] [--json]
+                              Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+  config info                 what the data directory holds
+  config export [-o FILE] [-p PASSPHRASE]
+  config import -i FILE [-p PASSPHRASE] [-f]
+  hash-password               reads a password, prints its bcrypt hash
+  version
+
+Settings come from the environment and from the files in PULSE_DATA_DIR
+(default /etc/pulse). The address is http://<this host>:7655 by default.
+";
+
+/// Runs the command named by `args` (without the program's name).
+pub fn run(args: &[String]) -> ExitCode {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["serve"] => app::serve(),
+        ["demo", options @ ..] => demo(options),
+        ["health", options @ ..] => client::health(options),
+        ["version" | "--version" | "-v" | "-V"] => {
+            println!("Pulse v{}", update::VERSION);
+            ExitCode::SUCCESS
+        }
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => usage(&format!("unknown command: {}", words.join(" "))),
+    }
+}
+
+/// Says what is wrong and where the help is; exit code 2.
+fn usage(problem: &str) -> ExitCode {
+    eprintln!("pulse: {problem}\nTry 'pulse help'.");
+    ExitCode::from(2)
+}
+
+/// The value after `--name`, and an error for anything unknown.
+fn options<'a>(words: &[&'a str], known: &[&str]) -> Result<Vec<(String, &'a str)>, String> {
+    let mut out = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (*word, None),
+        };
+        if !known.contains(&name) {
+            return Err(format!("unknown option: {name}"));
+        }
+        let value = match inline {
+            Some(value) => value,
+            None => rest.next().copied().ok_or_else(|| format!("{name} needs a value"))?,
+        };
+        out.push((name.to_owned(), value));
+    }
+    Ok(out)
+}
+
+fn demo(words: &[&str]) -> ExitCode {
+    let mut demo = app::Demo::default();
+    let given = match options(words, &["--nodes", "--guests", "--seed", "--port"]) {
+        Ok(given) => given,
+        Err(problem) => return usage(&problem),
+    };
+    for (name, value) in given {
+        let Ok(number) = value.parse::<u32>() else {
+            return usage(&format!("{name} needs a number, not '{value}'"));
+        };
+        match name.as_str() {
+            "--nodes" if (1..=100).contains(&number) => demo.nodes = number as usize,
+            "--guests" if number <= 10_000 => demo.guests = number as usize,
+            "--seed" => demo.seed = u64::from(number),
+            "--port" if number <= 65_535 => demo.port = Some(number as u16),
+            _ => return usage(&format!("{name} {number} is out of range")),
+        }
+    }
+    app::demo(&demo)
+}
