@@ -15,6 +15,7 @@ const PAGES = [
   { path: '/storage', title: 'Storage', key: 's', load: () => import('./pages/storage.js') },
   { path: '/backups', title: 'Backups', key: 'b', load: () => import('./pages/backups.js') },
   { path: '/pbs', title: 'PBS', key: 'p', load: () => import('./pages/pbs.js') },
+  { path: '/alerts', title: 'Alerts', key: 'a', load: () => import('./pages/alerts.js') },
 ];
 
 const view = /** @type {HTMLElement} */ (document.getElementById('view'));
