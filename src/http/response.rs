@@ -1,13 +1,14 @@
 //! What goes back to a client.
 
 use serde::Serialize;
-use std::sync::Arc;
+use std::hash::Hasher;
+use std::sync::{Arc, OnceLock};
 
 #[derive(Debug, Clone)]
 pub enum Body {
     Bytes(Vec<u8>),
     /// Serialised once, sent to many.
-    Shared(Arc<[u8]>),
+    Shared(Arc<Shared>),
     Static(&'static [u8]),
 }
 
@@ -15,9 +16,38 @@ impl Body {
     pub fn as_slice(&self) -> &[u8] {
         match self {
             Body::Bytes(b) => b,
-            Body::Shared(b) => b,
+            Body::Shared(b) => b.bytes(),
             Body::Static(b) => b,
         }
+    }
+}
+
+/// A document many clients get: its bytes, and what is derived from them once for all.
+#[derive(Debug)]
+pub struct Shared {
+    bytes: Box<[u8]>,
+    etag: OnceLock<String>,
+    gzip: OnceLock<Box<[u8]>>,
+}
+
+impl Shared {
+    pub fn new(bytes: impl Into<Box<[u8]>>) -> Shared {
+        Shared { bytes: bytes.into(), etag: OnceLock::new(), gzip: OnceLock::new() }
+    }
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+    /// A weak validator: equal bytes, equal tag.
+    pub fn etag(&self) -> &str {
+        self.etag.get_or_init(|| {
+            let mut hash = std::collections::hash_map::DefaultHasher::new();
+            hash.write(&self.bytes);
+            format!("W/\"{:016x}\"", hash.finish())
+        })
+    }
+    /// The compressed bytes, made by `pack` for the first who wants them.
+    pub fn gzip(&self, pack: impl FnOnce(&[u8]) -> Vec<u8>) -> &[u8] {
+        self.gzip.get_or_init(|| pack(&self.bytes).into())
     }
 }
 
@@ -48,8 +78,8 @@ impl Response {
         }
     }
     /// An already serialised JSON document.
-    pub fn shared_json(bytes: Arc<[u8]>) -> Response {
-        let mut r = Response::new(200, "application/json", Body::Shared(bytes));
+    pub fn shared_json(document: Arc<Shared>) -> Response {
+        let mut r = Response::new(200, "application/json", Body::Shared(document));
         r.cacheable = true;
         r
     }

@@ -5,7 +5,8 @@ use super::jobs::Jobs;
 use super::publish::Publisher;
 use super::{Answer, apply};
 use crate::config;
-use crate::http::Response;
+use crate::http::socket::Hub;
+use crate::http::{Response, Shared};
 use crate::model::{Now, State};
 use crate::poll::Report;
 use crossbeam_channel::Sender;
@@ -21,6 +22,7 @@ pub struct Core {
     pub jobs: Jobs,
     pub publisher: Publisher,
     pub config: config::Live,
+    pub hub: Hub,
 }
 
 impl Core {
@@ -37,6 +39,7 @@ impl Core {
             jobs,
             publisher: Publisher::default(),
             config: config::Live::default(),
+            hub: Hub::default(),
         }
     }
 
@@ -65,7 +68,7 @@ impl Core {
     }
 
     /// The bytes of `/api/state`, from memory.
-    pub fn state_json(&mut self) -> Arc<[u8]> {
+    pub fn state_json(&mut self) -> Arc<Shared> {
         self.settle();
         self.publisher.state_json(&self.state)
     }

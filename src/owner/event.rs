@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::config::Change;
+use crate::http::socket::SocketEvent;
 use crate::http::{Call, Response};
 use crossbeam_channel::Sender;
 
@@ -11,6 +12,8 @@ pub enum Event {
     Report(Box<crate::poll::Report>),
     /// A request; the answer goes back through the sender, now or when its task is done.
     Request(Box<Call>, Sender<Response>),
+    /// A WebSocket client came, spoke or went.
+    Socket(SocketEvent),
     /// A job thread finished a task whose result changes state.
     Done(Continue, Option<Sender<Response>>),
     /// The process was asked to do something by the system.

@@ -1,9 +1,13 @@
 //! What happens by itself: each second's tick, publications, signals from the system.
 
 use super::Core;
+use crate::http::socket::{self, Said, SocketEvent};
+use serde_json::json;
 
 /// 4.9 counts a poll cycle every ten seconds, whatever is configured.
 const CYCLE_SECS: u64 = 10;
+/// The application-level ping of the contract (state.md 3.3).
+const PING_SECS: u64 = 30;
 
 impl Core {
     /// Once a second.
@@ -16,6 +20,10 @@ impl Core {
             self.state.last_update = self.now.wall;
             self.publisher.touch(self.now);
         }
+        if uptime % PING_SECS == 0 && self.hub.count() > 0 {
+            let ping = socket::message("ping", &json!({ "timestamp": self.now.unix_secs() }), None);
+            self.hub.broadcast_event(&ping);
+        }
     }
 
     /// Sends the state to the clients when it is time.
@@ -25,8 +33,33 @@ impl Core {
         }
         self.connections.published();
         self.settle();
-        let frames = self.publisher.publish(&self.state, self.now, false, false);
-        let _ = (frames.full, frames.delta);
+        let (full, delta) = self.hub.wants();
+        let frames = self.publisher.publish(&self.state, self.now, full, delta);
+        self.hub.broadcast_state(frames.full.as_ref(), frames.delta.as_ref());
+    }
+
+    /// A WebSocket client came, spoke or went.
+    pub fn socket(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Connected(client) => {
+                self.settle();
+                let welcome = socket::message("welcome", &json!({ "message": "Connected to Pulse WebSocket" }), None);
+                let initial = self.publisher.full_frame("initialState", &self.state);
+                self.hub.connected(client, welcome, initial);
+            }
+            SocketEvent::Said(id, Said::Ping) => {
+                let pong = socket::message("pong", &json!({ "timestamp": self.now.unix_secs() }), None);
+                self.hub.send_event(id, pong);
+            }
+            SocketEvent::Said(id, Said::RequestData) => {
+                self.settle();
+                let frame = self.publisher.full_frame("rawData", &self.state);
+                self.hub.send_state(id, frame);
+            }
+            SocketEvent::Said(id, Said::Deltas(on)) => self.hub.set_deltas(id, on),
+            SocketEvent::Gone(id) => self.hub.gone(id),
+        }
+        self.state.stats.web_socket_clients = i64::try_from(self.hub.count()).unwrap_or(0);
     }
 
     /// A signal came; true: the process is to end.

@@ -1,8 +1,9 @@
 //! When a new state goes out, and the bytes of it: serialised once for everybody, and only when somebody asks.
 
 use super::delta;
+use crate::http::Shared;
+use crate::http::socket::{Frame, message, text_frame};
 use crate::model::{Now, State};
-use serde_json::json;
 use std::sync::Arc;
 
 /// Reports of connections that poll in step come within this time; then one publication serves all.
@@ -18,15 +19,15 @@ pub struct Publisher {
     dirty_since_ms: Option<u64>,
     last_ms: u64,
     /// `/api/state` of this moment, until something changes.
-    state_json: Option<Arc<[u8]>>,
+    state_json: Option<Arc<Shared>>,
     /// The state as clients with deltas have it.
     previous: Option<State>,
 }
 
 /// The frames of one publication; each is built only when somebody wants it.
 pub struct Frames {
-    pub full: Option<Arc<[u8]>>,
-    pub delta: Option<Arc<[u8]>>,
+    pub full: Option<Frame>,
+    pub delta: Option<Frame>,
 }
 
 impl Publisher {
@@ -52,33 +53,30 @@ impl Publisher {
     }
 
     /// The bytes of `/api/state`.
-    pub fn state_json(&mut self, state: &State) -> Arc<[u8]> {
+    pub fn state_json(&mut self, state: &State) -> Arc<Shared> {
         if let Some(bytes) = &self.state_json {
             return bytes.clone();
         }
-        let bytes: Arc<[u8]> = match serde_json::to_vec(state) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                bytes.into()
-            }
-            Err(e) => {
-                log::error!("failed to write the state document: {e}");
-                Arc::from(&b"{}\n"[..])
-            }
-        };
-        self.state_json = Some(bytes.clone());
-        bytes
+        let mut bytes = serde_json::to_vec(state).unwrap_or_else(|e| {
+            log::error!("failed to write the state document: {e}");
+            b"{}".to_vec()
+        });
+        bytes.push(b'\n');
+        let document = Arc::new(Shared::new(bytes));
+        self.state_json = Some(document.clone());
+        document
     }
 
     /// A frame with the whole state, e.g. `rawData`; `seq` beside `data` tells pages where deltas go on.
-    pub fn full_frame(&mut self, kind: &str, state: &State) -> Arc<[u8]> {
-        let body = self.state_json(state);
-        let body = body.strip_suffix(b"\n").unwrap_or(&body);
+    pub fn full_frame(&mut self, kind: &str, state: &State) -> Frame {
+        let document = self.state_json(state);
+        let body = document.bytes();
+        let body = body.strip_suffix(b"\n").unwrap_or(body);
         let mut frame = Vec::with_capacity(body.len() + 64);
         frame.extend_from_slice(format!("{{\"type\":\"{kind}\",\"seq\":{},\"data\":", self.seq).as_bytes());
         frame.extend_from_slice(body);
         frame.push(b'}');
-        frame.into()
+        text_frame(&frame)
     }
 
     /// Publishes: gives the frames wanted and remembers what clients with deltas now have.
@@ -90,7 +88,7 @@ impl Publisher {
         let delta = match (&self.previous, want_delta) {
             (Some(previous), true) => {
                 let data = delta::between(previous, state, self.seq);
-                serde_json::to_vec(&json!({ "type": "delta", "data": data })).ok().map(Arc::from)
+                Some(message("delta", &data, None))
             }
             // The first publication with such a client: it starts from a whole state.
             (None, true) => Some(self.full_frame("rawData", state)),

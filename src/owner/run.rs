@@ -28,6 +28,7 @@ pub fn run(core: &mut Core, events: &Receiver<Event>, started: Instant, router: 
                 let answer = router(core, *call);
                 core.finish(answer, Some(reply));
             }
+            Event::Socket(event) => core.socket(event),
             Event::Done(then, reply) => {
                 let answer = then(core);
                 core.finish(answer, reply);

@@ -1,4 +1,7 @@
 //! What clients see: the door, the router, the guard, one file of handlers per area, the WebSocket hub, the page.
 
+pub mod assets;
+pub mod door;
+pub mod hub;
 pub mod routes;
 pub mod state;

@@ -117,13 +117,12 @@ impl Page {
     }
 }
 
-/// The page shows figures only to who may read them: it asks `/api/state` itself.
-const SIMPLE_PAGE: &str = include_str!("simple_stats.html");
-
+/// The page shows figures only to who may read them: its script asks for them with the reader's own credentials.
 fn simple_stats(core: &mut Core, call: &Call) -> Answer {
     let wants_json = call.header("accept").is_some_and(|a| a.contains("application/json"));
     if !wants_json {
-        return Response::new(200, "text/html; charset=utf-8", Body::Static(SIMPLE_PAGE.as_bytes())).into();
+        let page = super::assets::text("simple-stats.html").unwrap_or_default();
+        return Response::new(200, "text/html; charset=utf-8", Body::Bytes(page.into_bytes())).into();
     }
     if !call.who.read {
         return Response::error(401, "Authentication required").into();
