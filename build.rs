@@ -29,7 +29,9 @@ fn version() -> String {
     // A tag on this very commit names a pre-release of the package's version more exactly (5.0.0-rc.1).
     let tag = Command::new("git").args(["describe", "--tags", "--exact-match", "--match", "v[0-9]*"]).output().ok();
     match tag.filter(|o| o.status.success()).and_then(|o| String::from_utf8(o.stdout).ok()) {
-        Some(tag) if tag.trim().trim_start_matches('v').starts_with(&package) => tag.trim().trim_start_matches('v').to_owned(),
+        Some(tag) if tag.trim().trim_start_matches('v').starts_with(&package) => {
+            tag.trim().trim_start_matches('v').to_owned()
+        }
         _ => package,
     }
 }
@@ -59,7 +61,9 @@ fn embed(assets: &Path, out: &Path) {
         contents.push((name, bytes));
     }
     let version = format!("{:012x}", hash.finish() & 0xffff_ffff_ffff);
-    let mut table = format!("/// The content hash of all assets.\npub const HASH: &str = \"{version}\";\n/// Name, compressed bytes, length uncompressed.\npub const FILES: &[(&str, &[u8], usize)] = &[\n");
+    let mut table = format!(
+        "/// The content hash of all assets.\npub const HASH: &str = \"{version}\";\n/// Name, compressed bytes, length uncompressed.\npub const FILES: &[(&str, &[u8], usize)] = &[\n"
+    );
     for (n, (name, bytes)) in contents.into_iter().enumerate() {
         let bytes = if name.ends_with(".html") { hashed(&bytes, &version) } else { bytes };
         let file = out.join(format!("asset-{n}.gz"));

@@ -46,11 +46,6 @@ pub fn start(level: &str) {
     let _ = logger.init();
 }
 
-/// Changes the level of a running process.
-pub fn set_level(level: &str) {
-    log::set_max_level(level_of(level));
-}
-
 fn level_of(text: &str) -> LevelFilter {
     match text.to_ascii_lowercase().as_str() {
         "trace" => LevelFilter::Trace,

@@ -43,8 +43,12 @@ fn ask(url: &str, token: Option<&str>) -> Result<serde_json::Value, String> {
         .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
         .disable_verification(url.starts_with("https://127.0.0.1"))
         .build();
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).max_redirects(0).tls_config(tls).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(5)))
+        .max_redirects(0)
+        .tls_config(tls)
+        .build()
+        .into();
     let mut request = agent.get(url);
     if let Some(token) = token {
         request = request.header("X-API-Token", token);

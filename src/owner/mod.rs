@@ -14,6 +14,6 @@ mod run;
 
 pub use connections::{Connection, Connections, Key, silent_secs};
 pub use core::Core;
-pub use event::{After, Answer, Event, Saved, Task};
+pub use event::{After, Answer, Continue, Event, Saved, Task};
 pub use jobs::Jobs;
 pub use run::{Router, run};

@@ -59,7 +59,9 @@ pub fn deployment() -> Deployment {
         return Deployment::ProxmoxVe;
     }
     let units = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
-    if units.iter().any(|d| Path::new(&format!("{d}/pulse.service")).exists() || Path::new(&format!("{d}/pulse-backend.service")).exists()) {
+    if units.iter().any(|d| {
+        Path::new(&format!("{d}/pulse.service")).exists() || Path::new(&format!("{d}/pulse-backend.service")).exists()
+    }) {
         return Deployment::Systemd;
     }
     Deployment::Manual

@@ -22,7 +22,9 @@ pub fn serve(call: &Call) -> Option<Response> {
             r.with("Cache-Control", if forever { "public, max-age=31536000, immutable" } else { "no-cache" })
         });
     }
-    if let Some(found) = path.strip_prefix('/').filter(|n| !n.is_empty() && *n != "index.html").and_then(|n| file(call, n)) {
+    if let Some(found) =
+        path.strip_prefix('/').filter(|n| !n.is_empty() && *n != "index.html").and_then(|n| file(call, n))
+    {
         return Some(found.with("Cache-Control", "no-cache"));
     }
     let last = path.rsplit('/').next().unwrap_or_default();

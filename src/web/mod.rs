@@ -3,5 +3,6 @@
 pub mod assets;
 pub mod door;
 pub mod hub;
+pub mod router;
 pub mod routes;
 pub mod state;

@@ -21,11 +21,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("export", &["model", "config", "poll", "alerts"]),
     (
         "owner",
-        &["model", "http", "poll", "proxmox", "config", "history", "alerts", "notify", "auth", "discover", "setup", "update", "export", "web"],
+        &[
+            "model", "http", "poll", "proxmox", "config", "history", "alerts", "notify", "auth", "discover", "setup",
+            "update", "export", "web",
+        ],
     ),
     (
         "web",
-        &["model", "http", "owner", "poll", "proxmox", "config", "history", "alerts", "notify", "auth", "discover", "setup", "update", "export"],
+        &[
+            "model", "http", "owner", "poll", "proxmox", "config", "history", "alerts", "notify", "auth", "discover",
+            "setup", "update", "export",
+        ],
     ),
     ("demo", &["model"]),
 ];
@@ -134,8 +140,11 @@ fn files_are_rooms_one_can_see_at_once() {
 fn every_module_says_what_lives_there() {
     let mut files = Vec::new();
     sources(&root().join("src"), ".rs", &mut files);
-    let silent: Vec<_> =
-        files.iter().filter(|f| !fs::read_to_string(f).unwrap().trim_start().starts_with("//!")).map(|f| f.display().to_string()).collect();
+    let silent: Vec<_> = files
+        .iter()
+        .filter(|f| !fs::read_to_string(f).unwrap().trim_start().starts_with("//!"))
+        .map(|f| f.display().to_string())
+        .collect();
     assert!(silent.is_empty(), "no //! header: {silent:?}");
 }
 

@@ -88,7 +88,9 @@ impl Source<'_> {
                 self.buffer.extend_from_slice(bytes.get(..n).unwrap_or_default());
                 Ok(())
             }
-            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(Failure::Refused(refuse(408, "The request body came too slowly"))),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                Err(Failure::Refused(refuse(408, "The request body came too slowly")))
+            }
             Err(_) => Err(Failure::Gone),
         }
     }

@@ -177,7 +177,8 @@ fn upgrade(mut stream: Stream, rest: Vec<u8>, head: &Head, peer: IpAddr, shared:
     if stream.write_patiently(hello.as_bytes(), patience).is_err() {
         return;
     }
-    let key = response.headers.iter().find(|(n, _)| *n == hub::SESSION_HEADER).map(|(_, v)| v.clone()).unwrap_or_default();
+    let key =
+        response.headers.iter().find(|(n, _)| *n == hub::SESSION_HEADER).map(|(_, v)| v.clone()).unwrap_or_default();
     hub::serve(stream, rest, key, &shared.events);
 }
 

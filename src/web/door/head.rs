@@ -57,7 +57,9 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<Head>, Refusal> {
     let mut request = httparse::Request::new(&mut slots);
     let length = match request.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if bytes.len() >= limits.head_bytes => return Err(refuse(431, "The request head is too large")),
+        Ok(httparse::Status::Partial) if bytes.len() >= limits.head_bytes => {
+            return Err(refuse(431, "The request head is too large"));
+        }
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(refuse(431, "Too many headers")),
         Err(httparse::Error::Version) => return Err(refuse(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here")),
@@ -81,7 +83,13 @@ pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<Head>, Refusal> {
     finish(method, target, version, headers, length).map(Some)
 }
 
-fn finish(method: &str, target: &str, version: u8, headers: Vec<(String, String)>, length: usize) -> Result<Head, Refusal> {
+fn finish(
+    method: &str,
+    target: &str,
+    version: u8,
+    headers: Vec<(String, String)>,
+    length: usize,
+) -> Result<Head, Refusal> {
     let target = origin_form(target)?;
     let count = |name: &str| headers.iter().filter(|(k, _)| k.eq_ignore_ascii_case(name)).count();
     let hosts = count("host");
@@ -126,7 +134,9 @@ fn origin_form(target: &str) -> Result<String, Refusal> {
 }
 
 fn framing(version: u8, headers: &[(String, String)]) -> Result<Framing, Refusal> {
-    let all = |name: &str| headers.iter().filter(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect::<Vec<_>>();
+    let all = |name: &str| {
+        headers.iter().filter(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect::<Vec<_>>()
+    };
     let lengths = all("content-length");
     let codings = all("transfer-encoding");
     match (lengths.as_slice(), codings.as_slice()) {

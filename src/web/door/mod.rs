@@ -108,7 +108,9 @@ pub fn open(config: Config, events: Sender<Event>) -> Result<Door, String> {
     let wanted = SocketAddr::new(config.bind, config.port);
     let listener = TcpListener::bind(wanted).map_err(|e| match e.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!("failed to listen on {wanted}: the port is in use; stop the other program or set PORT to a free one")
+            format!(
+                "failed to listen on {wanted}: the port is in use; stop the other program or set PORT to a free one"
+            )
         }
         std::io::ErrorKind::PermissionDenied => {
             format!("failed to listen on {wanted}: not permitted; ports below 1024 need the capability to bind them")

@@ -118,7 +118,9 @@ fn receive(socket: &mut UnixStream) -> Result<Answer, String> {
                 }
                 break (response.code.unwrap_or(500), headers, length, at);
             }
-            httparse::Status::Partial if bytes.len() > ANSWER_HEAD_BYTES => return Err("the answer's head is too large".to_owned()),
+            httparse::Status::Partial if bytes.len() > ANSWER_HEAD_BYTES => {
+                return Err("the answer's head is too large".to_owned());
+            }
             httparse::Status::Partial => {}
         }
     };

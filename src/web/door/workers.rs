@@ -1,8 +1,8 @@
 //! tiny_http's side: workers take requests from the private socket, ask the owner, and answer.
 
+use super::Limits;
 use super::compress;
 use super::upstream::HEAD_HEADER;
-use super::Limits;
 use crate::http::{Call, Method, Response};
 use crate::owner::Event;
 use crossbeam_channel::{Sender, bounded};
@@ -24,8 +24,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 pub fn start(run_dir: &Path, events: Sender<Event>, limits: Limits) -> Result<(PathBuf, PathBuf), String> {
     let dir = own_folder(run_dir)?;
     let path = dir.join("http");
-    let listener = UnixListener::bind(&path).map_err(|e| format!("failed to make the socket {}: {e}", path.display()))?;
-    let server = tiny_http::Server::from_listener(listener, None).map_err(|e| format!("failed to start the HTTP server: {e}"))?;
+    let listener =
+        UnixListener::bind(&path).map_err(|e| format!("failed to make the socket {}: {e}", path.display()))?;
+    let server = tiny_http::Server::from_listener(listener, None)
+        .map_err(|e| format!("failed to start the HTTP server: {e}"))?;
     let server = Arc::new(server);
     for n in 0..WORKERS {
         let (server, events) = (server.clone(), events.clone());
@@ -107,8 +109,9 @@ fn answer(request: tiny_http::Request, response: Response) {
         .collect();
     let body = response.body.as_slice();
     // With a known length and no threshold tiny_http never falls back to chunks, which the door would have to undo.
-    let answer = tiny_http::Response::new(tiny_http::StatusCode(response.status), headers, body, Some(body.len()), None)
-        .with_chunked_threshold(usize::MAX);
+    let answer =
+        tiny_http::Response::new(tiny_http::StatusCode(response.status), headers, body, Some(body.len()), None)
+            .with_chunked_threshold(usize::MAX);
     if let Err(e) = request.respond(answer) {
         log::debug!("failed to pass an answer back: {e}");
     }

@@ -48,7 +48,16 @@ pub fn serve(stream: Stream, early: Vec<u8>, session: String, events: &Sender<Ev
         .max_frame_size(Some(MESSAGE_BYTES))
         .write_buffer_size(0);
     let socket = WebSocket::from_raw_socket(Duplex::new(stream, early), Role::Server, Some(config));
-    let mut life = Life { id, socket, events, inbox, heard: Instant::now(), moved: Instant::now(), pinged: Instant::now(), second: (Instant::now(), 0) };
+    let mut life = Life {
+        id,
+        socket,
+        events,
+        inbox,
+        heard: Instant::now(),
+        moved: Instant::now(),
+        pinged: Instant::now(),
+        second: (Instant::now(), 0),
+    };
     if let Err(e) = life.run() {
         log::debug!("a WebSocket ended: {e}");
     }
