@@ -162,6 +162,15 @@ pub fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     })
 }
 
+/// Text as it is; a number without decimals.
+pub fn text_or_whole<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    Ok(match Scalar::deserialize(d)? {
+        Scalar::Text(t) => t,
+        Scalar::Absent => String::new(),
+        other => other.number().map(|v| format!("{v:.0}")).unwrap_or_default(),
+    })
+}
+
 /// An object of type `T`, or its default when something else stands there.
 pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
     Ok(Maybe::<T>::deserialize(d)?.0.unwrap_or_default())
@@ -174,15 +183,15 @@ pub fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec
 
 /// A list of scalars as numbers, e.g. load averages; what is no number is left out.
 pub fn numbers<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<f64>, D::Error> {
-    Ok(d.deserialize_any(SeqVisitor(|s: Scalar| s.number()))?)
+    d.deserialize_any(SeqVisitor(Scalar::number))
 }
 
 /// A list of texts; what is no text is left out.
 pub fn texts<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    Ok(d.deserialize_any(SeqVisitor(|s: Scalar| match s {
+    d.deserialize_any(SeqVisitor(|s: Scalar| match s {
         Scalar::Text(t) => Some(t),
         _ => None,
-    }))?)
+    }))
 }
 
 /// An answer that must be a list of objects. An object or `null` in its place is an error, so that what was known

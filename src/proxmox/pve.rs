@@ -3,7 +3,7 @@
 //!
 //! Fields that the published schema leaves out but PVE sends are marked "unlisted".
 
-use super::lenient::{Maybe, boolean, integer, items, number, numbers, object, size, text, texts};
+use super::lenient::{Maybe, boolean, integer, items, number, numbers, object, size, text, text_or_whole, texts};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -174,8 +174,8 @@ pub struct Cpu {
     pub cpus: Option<i64>,
     #[serde(deserialize_with = "integer")]
     pub sockets: Option<i64>,
-    /// Unlisted; text or number.
-    #[serde(deserialize_with = "text")]
+    /// Unlisted; text as it is, a number without decimals.
+    #[serde(deserialize_with = "text_or_whole")]
     pub mhz: String,
 }
 

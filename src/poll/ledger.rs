@@ -1,0 +1,148 @@
+//! The record of a connection's requests: how many, how long, which failed, which privileges are missing.
+//! Decides what is worth a line in the log: each distinct error once, not each cycle.
+
+use super::report::{ErrorSeen, Statistics};
+use crate::model::Now;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// Errors kept for diagnostics.
+const ERRORS_MAX: usize = 20;
+/// An error that comes back within this time is not logged again.
+const LOG_AGAIN_MS: u64 = 60 * 60 * 1000;
+/// Distinct errors remembered for that.
+const LOGGED_MAX: usize = 500;
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    instance: String,
+    cycles: u64,
+    total: u64,
+    failed: u64,
+    /// Monotonic milliseconds of the requests of the last minute.
+    recent_ms: VecDeque<u64>,
+    /// Of this cycle: kind of request to seconds and number.
+    seconds: BTreeMap<&'static str, (f64, u32)>,
+    errors: VecDeque<ErrorSeen>,
+    logged_ms: HashMap<(String, String), u64>,
+    /// What was asked → where (node) and which privilege.
+    missing: HashMap<String, (String, &'static str)>,
+}
+
+impl Ledger {
+    pub fn new(instance: &str) -> Ledger {
+        Ledger { instance: instance.to_owned(), ..Ledger::default() }
+    }
+
+    pub fn begin_cycle(&mut self) {
+        self.cycles += 1;
+        self.seconds.clear();
+    }
+
+    /// Counts a request: `kind` such as `nodes/{node}/status`.
+    pub fn asked(&mut self, now: Now, kind: &'static str, seconds: f64, failed: bool) {
+        self.total += 1;
+        self.failed += u64::from(failed);
+        self.recent_ms.push_back(now.mono_ms);
+        let of_kind = self.seconds.entry(kind).or_default();
+        of_kind.0 += seconds;
+        of_kind.1 += 1;
+    }
+
+    /// Notes an error of `subject` (what was asked). True when it is new enough for the log, where it then stands.
+    pub fn error(&mut self, now: Now, subject: &str, message: &str) -> bool {
+        if let Some(at) = self.errors.iter().position(|e| e.subject == subject && e.message == message)
+            && let Some(mut seen) = self.errors.remove(at)
+        {
+            seen.last = now.wall;
+            seen.count += 1;
+            self.errors.push_front(seen);
+        } else {
+            let (subject, message) = (subject.to_owned(), message.to_owned());
+            self.errors.push_front(ErrorSeen { first: now.wall, last: now.wall, count: 1, subject, message });
+            self.errors.truncate(ERRORS_MAX);
+        }
+        let key = (subject.to_owned(), message.to_owned());
+        let again = self.logged_ms.get(&key).is_some_and(|at| now.mono_ms.saturating_sub(*at) < LOG_AGAIN_MS);
+        if self.logged_ms.len() >= LOGGED_MAX {
+            self.logged_ms.retain(|_, at| now.mono_ms.saturating_sub(*at) < LOG_AGAIN_MS);
+        }
+        if self.logged_ms.len() < LOGGED_MAX {
+            // Sliding: while it lasts it is logged once, however long that is.
+            self.logged_ms.insert(key, now.mono_ms);
+        }
+        if !again {
+            log::warn!("{}: {subject}: {message}", self.instance);
+        }
+        !again
+    }
+
+    /// `subject` was refused for want of a privilege on `node` (empty: the whole cluster or server).
+    pub fn refused(&mut self, subject: &str, node: &str, privilege: &'static str) {
+        self.missing.insert(subject.to_owned(), (node.to_owned(), privilege));
+    }
+    /// `subject` was answered.
+    pub fn allowed(&mut self, subject: &str) {
+        self.missing.remove(subject);
+    }
+    /// Fills everything but endpoints and panics.
+    pub fn statistics(&mut self, now: Now, over_budget: bool) -> Statistics {
+        let minute_ago = now.mono_ms.saturating_sub(60_000);
+        while self.recent_ms.front().is_some_and(|at| *at < minute_ago) {
+            self.recent_ms.pop_front();
+        }
+        let mut missing: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for (node, privilege) in self.missing.values() {
+            missing.entry(node.clone()).or_default().insert(privilege);
+        }
+        Statistics {
+            cycles: self.cycles,
+            requests_total: self.total,
+            requests_failed: self.failed,
+            requests_last_minute: u32::try_from(self.recent_ms.len()).unwrap_or(u32::MAX),
+            call_seconds: self.seconds.iter().map(|(k, (s, n))| ((*k).to_owned(), s / f64::from(*n))).collect(),
+            endpoints: Vec::new(),
+            errors: self.errors.iter().cloned().collect(),
+            missing_privileges: missing
+                .into_iter()
+                .map(|(node, privileges)| (node, privileges.into_iter().map(str::to_owned).collect()))
+                .collect(),
+            panics: 0,
+            over_budget,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_logged_once_however_often_it_comes() {
+        let mut ledger = Ledger::new("lab");
+        let at = |s: i64| Now::simulated(s * 1000);
+        assert!(ledger.error(at(0), "nodes/a/status", "the host answered 500"));
+        for s in 1..7200 {
+            assert!(!ledger.error(at(s), "nodes/a/status", "the host answered 500"), "at {s} s");
+        }
+        assert!(ledger.error(at(7200), "nodes/b/status", "the host answered 500"));
+        assert!(ledger.error(at(7199 + 3600), "nodes/a/status", "the host answered 500"));
+        let errors = ledger.statistics(at(7200 + 3600), false).errors;
+        assert_eq!(errors.len(), 2);
+        assert_eq!((errors[0].subject.as_str(), errors[0].count), ("nodes/a/status", 7201));
+    }
+
+    #[test]
+    fn requests_of_the_last_minute_are_counted_and_privileges_listed_until_granted() {
+        let mut ledger = Ledger::new("lab");
+        for s in 0..100 {
+            ledger.asked(Now::simulated(s * 1000), "version", 0.5, s % 10 == 0);
+        }
+        ledger.refused("nodes/a/apt/update", "a", "Sys.Modify");
+        ledger.refused("nodes/a/status", "a", "Sys.Audit");
+        let seen = ledger.statistics(Now::simulated(99_000), false);
+        assert_eq!((seen.requests_total, seen.requests_failed, seen.requests_last_minute), (100, 10, 61));
+        assert_eq!(seen.missing_privileges["a"], ["Sys.Audit", "Sys.Modify"]);
+        ledger.allowed("nodes/a/status");
+        assert_eq!(ledger.statistics(Now::simulated(99_000), false).missing_privileges["a"], ["Sys.Modify"]);
+    }
+}
