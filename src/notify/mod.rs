@@ -1,1 +1,4 @@
-//! notify
+//! Notifications that arrive: channels, messages, the queue, mail, webhooks, templates, the log of deliveries.
+//! What is an alert, and when somebody is to hear of it, is decided in `alerts`.
+
+pub mod settings;
