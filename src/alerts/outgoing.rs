@@ -49,7 +49,7 @@ pub enum Audience {
 }
 
 /// One alert of a message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     pub alert: Alert,
     pub unit: Unit,
@@ -66,7 +66,7 @@ pub struct Item {
 }
 
 /// What `value` and `threshold` of an alert count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     Percent,
     /// 2^20 bytes a second.

@@ -77,9 +77,8 @@ impl Email {
     pub fn from_value(value: Value) -> Result<Email, String> {
         let mut f = Fields::of(value, "email")?;
         let port = f.int("port")?.unwrap_or(0);
-        let mut count = |name: &str| -> Result<u32, String> {
-            Ok(u32::try_from(f.int(name)?.unwrap_or(0)).unwrap_or(0).min(3600))
-        };
+        let mut count =
+            |name: &str| -> Result<u32, String> { Ok(u32::try_from(f.int(name)?.unwrap_or(0)).unwrap_or(0).min(3600)) };
         let (max_retries, retry_delay, rate_limit) =
             (count("maxRetries")?.min(10), count("retryDelay")?, count("rateLimit")?);
         let mut text = |name: &str| f.text(name).map(Option::unwrap_or_default);

@@ -46,9 +46,30 @@ fn mask_pair(pair: &str) -> String {
 
 /// Words of the public APIs' own paths. Anything else could be a token, or a topic that is as good as one.
 const PATH_WORDS: [&str; 24] = [
-    "", "_matrix", "alert", "alerts", "api", "client", "enqueue", "hooks", "json", "m.room.message", "message",
-    "messages", "messages.json", "notify", "push", "r0", "rooms", "send", "sendMessage", "services", "triggers",
-    "webhook", "webhooks", "workflows",
+    "",
+    "_matrix",
+    "alert",
+    "alerts",
+    "api",
+    "client",
+    "enqueue",
+    "hooks",
+    "json",
+    "m.room.message",
+    "message",
+    "messages",
+    "messages.json",
+    "notify",
+    "push",
+    "r0",
+    "rooms",
+    "send",
+    "sendMessage",
+    "services",
+    "triggers",
+    "webhook",
+    "webhooks",
+    "workflows",
 ];
 
 fn may_be_shown(segment: &str) -> bool {
@@ -74,12 +95,12 @@ mod tests {
     #[test]
     fn tokens_in_paths_queries_and_user_names_are_hidden_and_the_rest_is_readable() {
         let cases = [
-            (
-                "https://discord.com/api/webhooks/123456/AbCdEf-token",
-                "https://discord.com/api/webhooks/***/***",
-            ),
+            ("https://discord.com/api/webhooks/123456/AbCdEf-token", "https://discord.com/api/webhooks/***/***"),
             ("https://hooks.slack.com/services/T0/B0/xyz", "https://hooks.slack.com/services/***/***/***"),
-            ("https://api.telegram.org/bot1:AA/sendMessage?chat_id=-5", "https://api.telegram.org/***/sendMessage?chat_id=***"),
+            (
+                "https://api.telegram.org/bot1:AA/sendMessage?chat_id=-5",
+                "https://api.telegram.org/***/sendMessage?chat_id=***",
+            ),
             ("http://gotify.lan:8080/message?token=abc", "http://gotify.lan:8080/message?token=***"),
             ("https://user:pw@ntfy.lan/alerts", "https://ntfy.lan/alerts"),
             ("https://hc-ping.com/0f6c-11#frag", "https://hc-ping.com/***"),
@@ -93,7 +114,9 @@ mod tests {
 
     #[test]
     fn names_of_secrets_are_known_in_any_spelling() {
-        for name in ["Authorization", "X-Gotify-Key", "routing_key", "api_key", "X-Auth-Token", "token", "Proxy-Authorization"] {
+        for name in
+            ["Authorization", "X-Gotify-Key", "routing_key", "api_key", "X-Auth-Token", "token", "Proxy-Authorization"]
+        {
             assert!(is_secret_name(name), "{name}");
         }
         for name in ["Content-Type", "Accept", "X-Title", "priority", "User-Agent"] {

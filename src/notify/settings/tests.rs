@@ -86,9 +86,10 @@ fn the_presets_are_those_of_the_contract() {
 
 #[test]
 fn a_webhook_keeps_unknown_keys_and_absent_ones_when_changed() {
-    let stored = Webhook::from_body(json!({"id":"w1","name":"n","url":"https://discord.com/api/webhooks/1/tok","enabled":true,
+    let stored =
+        Webhook::from_body(json!({"id":"w1","name":"n","url":"https://discord.com/api/webhooks/1/tok","enabled":true,
         "service":"discord","headers":{"Authorization":"Bearer abcd","X-Title":"t"},"later":[1]}))
-    .unwrap();
+        .unwrap();
     let changed = stored.changed_by(json!({"Enabled":false,"headers":{"authorization":"***","X-Title":"u"}})).unwrap();
     assert!(!changed.enabled && changed.service == "discord" && changed.rest["later"] == json!([1]));
     assert_eq!(changed.header("AUTHORIZATION"), Some("Bearer abcd"));
@@ -106,7 +107,10 @@ fn a_webhook_keeps_unknown_keys_and_absent_ones_when_changed() {
 #[test]
 fn a_webhook_without_headers_shows_null_as_4_9_does() {
     let shown = Webhook::from_body(json!({"name":"n","url":"http://x"})).unwrap().shown(true);
-    assert_eq!(shown, json!({"id":"","name":"n","url":"http://x","method":"","headers":null,"enabled":false,"service":"","template":""}));
+    assert_eq!(
+        shown,
+        json!({"id":"","name":"n","url":"http://x","method":"","headers":null,"enabled":false,"service":"","template":""})
+    );
 }
 
 #[test]
@@ -121,25 +125,34 @@ fn addresses_follow_4_9s_rule() {
 #[test]
 fn both_files_are_read_back_as_written_and_4_9_finds_its_keys() {
     let mut settings = Settings {
-        email: email(json!({"enabled":true,"server":"mail.lan","port":25,"password":"p","from":"a@b.c","to":["d@e.f"],"mystery":1})),
+        email: email(
+            json!({"enabled":true,"server":"mail.lan","port":25,"password":"p","from":"a@b.c","to":["d@e.f"],"mystery":1}),
+        ),
         ..Settings::default()
     };
-    settings.webhooks = vec![Webhook::from_body(json!({"id":"w","url":"http://x","headers":{"Authorization":"s3cr3t"}})).unwrap()];
+    settings.webhooks =
+        vec![Webhook::from_body(json!({"id":"w","url":"http://x","headers":{"Authorization":"s3cr3t"}})).unwrap()];
     let email_bytes = settings.email_file();
     let plain: Value = serde_json::from_slice(&email_bytes).unwrap();
     assert_eq!((&plain["password"], &plain["startTLS"], &plain["mystery"]), (&json!("p"), &json!(false), &json!(1)));
     assert!(plain.get("notifications").is_none(), "nothing beside 4.9's keys until it is used");
     settings.routes = vec![Route::from_value(json!({"tags":["prod"],"channels":["email"]})).unwrap()];
-    settings.heartbeat =
-        Heartbeat::from_value(json!({"enabled":true,"url":"https://hc-ping.com/u","headers":{"X-Token":"t0ken"}}), &Heartbeat::default())
-            .unwrap();
+    settings.heartbeat = Heartbeat::from_value(
+        json!({"enabled":true,"url":"https://hc-ping.com/u","headers":{"X-Token":"t0ken"}}),
+        &Heartbeat::default(),
+    )
+    .unwrap();
     let again = Settings::from_files(Some(&settings.email_file()), Some(&settings.webhooks_file())).unwrap();
     assert_eq!(again, settings);
 }
 
 #[test]
 fn a_heartbeat_hides_its_address_and_takes_it_back() {
-    let stored = Heartbeat::from_value(json!({"url":"https://hc-ping.com/secret-uuid","intervalMinutes":0}), &Heartbeat::default()).unwrap();
+    let stored = Heartbeat::from_value(
+        json!({"url":"https://hc-ping.com/secret-uuid","intervalMinutes":0}),
+        &Heartbeat::default(),
+    )
+    .unwrap();
     assert_eq!(stored.interval_minutes, 1);
     let shown = stored.shown();
     assert_eq!(shown["url"], "https://hc-ping.com/***");

@@ -114,9 +114,7 @@ impl Webhook {
         let mut f = Fields::of(value, place)?;
         let headers = match f.take("headers") {
             None => None,
-            Some(Value::Object(map)) => {
-                Some(read_headers(map, before.headers.as_ref().unwrap_or(&BTreeMap::new()))?)
-            }
+            Some(Value::Object(map)) => Some(read_headers(map, before.headers.as_ref().unwrap_or(&BTreeMap::new()))?),
             Some(_) => return Err(format!("{place}.headers: an object of texts expected")),
         };
         let custom_fields = match f.take("customFields") {
