@@ -1,7 +1,7 @@
 //! How people write the address of a Proxmox host, and the one form it is kept in. The rules and the words of the
 //! errors are 4.9's (contract rest.md 5.10), which clients show.
 
-use crate::poll::Kind;
+use crate::proxmox::Kind;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Checks an address and completes it: `pve.lan` becomes `https://pve.lan:8006`. A PVE over plain http keeps having no

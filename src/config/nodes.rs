@@ -5,7 +5,7 @@ use super::Secret;
 use super::address::normalise;
 use super::fields::Fields;
 use crate::model::Time;
-use crate::poll::Kind;
+use crate::proxmox::Kind;
 use serde_json::{Map, Value, json};
 
 /// One configured connection.

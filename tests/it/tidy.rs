@@ -9,7 +9,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("http", &[]),
     ("proxmox", &[]),
-    ("config", &["model"]),
+    ("config", &["model", "proxmox"]),
     ("poll", &["model", "proxmox", "owner"]),
     ("history", &["model"]),
     ("alerts", &["model"]),
