@@ -4,6 +4,7 @@
 mod logging;
 mod systemd;
 
+use crate::config::transfer;
 use crate::config::{DataDir, Environment, Live, Opened, Settings, Writer, data_dir};
 use crate::model::Now;
 use crate::owner::{Core, Event, Jobs, run};
@@ -58,6 +59,14 @@ struct Server {
 
 fn start(env: Environment, path: &Path, started: Instant) -> Result<Server, String> {
     let mut dir = DataDir::open(path)?;
+    for note in dir.notes() {
+        log::warn!("{note}");
+    }
+    match transfer::first_import(&mut dir, &env) {
+        Some(Ok(())) => log::info!("the initial configuration was imported"),
+        Some(Err(e)) => log::error!("{e}"),
+        None => {}
+    }
     let opened = Opened::read(&mut dir, env)?;
     for remark in &opened.remarks {
         log::warn!("{remark}");

@@ -1,6 +1,7 @@
 //! The command line: words in, one call into a room, an exit code out.
 
 mod client;
+mod config;
 
 use crate::{app, update};
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ pub fn run(args: &[String]) -> ExitCode {
     match words.as_slice() {
         [] | ["serve"] => app::serve(),
         ["demo", options @ ..] => demo(options),
+        ["config", words @ ..] => config::run(words),
         ["health", options @ ..] => client::health(options),
         ["version" | "--version" | "-v" | "-V"] => {
             println!("Pulse v{}", update::VERSION);

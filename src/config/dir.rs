@@ -112,6 +112,12 @@ impl DataDir {
         Ok(dir)
     }
 
+    /// There is neither a key nor anything that needs one: 4.9 and this program have never run here.
+    pub fn is_new(&self) -> bool {
+        let names = WATCHED.iter().filter(|f| f.sealed).map(|f| f.name).chain([KEY_FILE]);
+        names.into_iter().all(|name| self.storage.stamp(name).is_none())
+    }
+
     /// What happened while opening, for the log.
     pub fn notes(&self) -> &[String] {
         &self.notes

@@ -109,6 +109,10 @@ impl GuestMetadata {
         super::pretty(&self.to_value())
     }
 
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -60,6 +60,16 @@ impl<T> Kept<T> {
             self.dropped = self.issued;
         }
     }
+    /// The write of a change has ended. True: it was durable and is in force.
+    pub fn settle(&mut self, turn: Option<Turn>, value: Option<Arc<T>>, durable: bool) -> bool {
+        let (Some(turn), Some(value)) = (turn, value) else { return false };
+        if durable {
+            self.commit(turn, value);
+        } else {
+            self.fail(turn);
+        }
+        durable
+    }
     /// The file was changed from outside after the write of `after`. False: a change of ours is on its way and will
     /// replace that file, so it does not count.
     pub fn outside(&mut self, after: u64, value: T) -> bool {

@@ -9,14 +9,17 @@ pub mod durable;
 mod env;
 pub mod fields;
 mod guests;
+mod joined;
 mod kept;
 mod live;
+mod node_request;
 mod nodes;
 pub mod sealed;
 mod secret;
 mod settings;
 pub mod staged;
 mod system;
+pub mod transfer;
 mod writer;
 
 pub use cidr::Cidr;
@@ -25,13 +28,13 @@ pub use dir::{
 };
 pub use env::{ACCOUNT, EnvFile, Environment, Vars};
 pub use guests::{GuestMetadata, GuestNote};
+pub use joined::data_dir;
 pub use kept::{Kept, Turn};
 pub use live::{Effect, Live, Opened};
-pub use nodes::{ClusterEndpoint, Monitor, Node, NodeRequest, Nodes, Refusal, parse_id};
+pub use node_request::{NodeRequest, Refusal};
+pub use nodes::{ClusterEndpoint, Monitor, Node, Nodes, parse_id};
 pub use secret::Secret;
-pub use settings::{
-    AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings, data_dir,
-};
+pub use settings::{AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings};
 pub use system::System;
 pub use writer::{Change, Done, Outside, Refused, Writer};
 

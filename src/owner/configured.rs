@@ -3,9 +3,11 @@
 
 use super::{After, Answer, Core, Event, Key, Saved, Task};
 use crate::config::{
-    ALERTS, Change, DataFile, EMAIL, ENV, Effect, GuestMetadata, Nodes, Outside, Refused, Settings, System, WEBHOOKS,
+    ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, Nodes, Outside, Refused,
+    Settings, System, Turn, WEBHOOKS, transfer::Parts,
 };
-use crate::http::Response;
+use crate::http::{Response, socket};
+use crate::poll::{Endpoint, Report};
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 
@@ -32,14 +34,10 @@ impl Core {
     pub fn save_system(&mut self, next: System, then: Saved) -> Answer {
         let next = Arc::new(next);
         let change = self.config.stage_system(&next);
-        let Some(turn) = change.turn else { return then(self, Err("the change has no turn".to_owned())) };
+        let turn = change.turn;
         let saved = move |core: &mut Core, outcome: Result<(), String>| {
-            match &outcome {
-                Ok(()) => {
-                    core.config.system.commit(turn, next);
-                    core.join_settings();
-                }
-                Err(_) => core.config.system.fail(turn),
+            if core.config.system.settle(turn, Some(next), outcome.is_ok()) {
+                core.join_settings();
             }
             then(core, outcome)
         };
@@ -50,14 +48,10 @@ impl Core {
     pub fn save_nodes(&mut self, next: Nodes, then: Saved) -> Answer {
         let next = Arc::new(next);
         let change = self.config.stage_nodes(&next);
-        let Some(turn) = change.turn else { return then(self, Err("the change has no turn".to_owned())) };
+        let turn = change.turn;
         let saved = move |core: &mut Core, outcome: Result<(), String>| {
-            match &outcome {
-                Ok(()) => {
-                    core.config.nodes.commit(turn, next);
-                    core.nodes_changed();
-                }
-                Err(_) => core.config.nodes.fail(turn),
+            if core.config.nodes.settle(turn, Some(next), outcome.is_ok()) {
+                core.nodes_changed();
             }
             then(core, outcome)
         };
@@ -68,15 +62,41 @@ impl Core {
     pub fn save_guests(&mut self, next: GuestMetadata, then: Saved) -> Answer {
         let next = Arc::new(next);
         let change = self.config.stage_guests(&next);
-        let Some(turn) = change.turn else { return then(self, Err("the change has no turn".to_owned())) };
+        let turn = change.turn;
         let saved = move |core: &mut Core, outcome: Result<(), String>| {
-            match &outcome {
-                Ok(()) => core.config.guests.commit(turn, next),
-                Err(_) => core.config.guests.fail(turn),
-            }
+            core.config.guests.settle(turn, Some(next), outcome.is_ok());
             then(core, outcome)
         };
         Answer::Save(vec![change], Box::new(saved))
+    }
+
+    /// Puts an import in force: all of its parts or none.
+    pub fn import(&mut self, parts: Parts, then: Saved) -> Answer {
+        let documents = parts.documents();
+        let mut changes: Vec<Change> = documents
+            .iter()
+            .map(|(file, bytes)| Change { file: *file, content: Some(bytes.clone()), turn: None })
+            .collect();
+        let staged = Staged {
+            nodes: parts.nodes.map(Arc::new),
+            system: parts.system.map(Arc::new),
+            guests: parts.guests.map(|guests| {
+                let mut merged = GuestMetadata::clone(self.config.guests.latest());
+                merged.merge(guests);
+                Arc::new(merged)
+            }),
+        };
+        let turns = staged.stage(&mut self.config, &mut changes);
+        let saved = move |core: &mut Core, outcome: Result<(), String>| {
+            staged.settle(core, &turns, outcome.is_ok());
+            if outcome.is_ok() {
+                for (file, bytes) in &documents {
+                    core.document_changed(*file, bytes);
+                }
+            }
+            then(core, outcome)
+        };
+        Answer::Save(changes, Box::new(saved))
     }
 
     /// Queues a change; its outcome comes back as an event.
@@ -143,11 +163,74 @@ impl Core {
         debug_assert!([ALERTS, EMAIL, WEBHOOKS].contains(&file));
     }
 
+    /// A poll found other members of a cluster than are stored. What is polled does not change by that.
+    pub(super) fn note_members(&mut self, report: &Report) {
+        let Some(found) = &report.endpoints else { return };
+        let endpoint = |e: &Endpoint| ClusterEndpoint {
+            node_id: format!("node/{}", e.node),
+            node_name: e.node.clone(),
+            host: e.node.clone(),
+            ip: e.ip.clone(),
+            online: e.online,
+            last_seen: report.at.wall,
+        };
+        let members: Vec<ClusterEndpoint> = found.iter().map(endpoint).collect();
+        let name = report.live.cluster.as_ref().map(|c| c.name.clone()).unwrap_or_default();
+        let Some(next) = self.config.nodes.latest().with_members(&report.instance, &name, &members) else { return };
+        let next = Arc::new(next);
+        let change = self.config.stage_nodes(&next);
+        let turn = change.turn;
+        let saved = move |core: &mut Core, outcome: Result<(), String>| {
+            core.config.nodes.settle(turn, Some(next), outcome.is_ok());
+            Response::error(204, "").into()
+        };
+        self.finish(Answer::Save(vec![change], Box::new(saved)), None);
+    }
+
+    /// Tells every WebSocket client of something that is not part of the state.
+    pub fn announce(&mut self, kind: &str, data: &serde_json::Value) {
+        self.hub.broadcast_event(&socket::message(kind, data, None));
+    }
+
     /// The connections are others than before: what is no longer configured is forgotten, pollers start and stop.
     pub fn nodes_changed(&mut self) {
         let wanted: Vec<Key> = self.config.nodes.get().usable().map(|n| (n.kind, n.name.clone())).collect();
         let gone = self.connections.expect(&wanted);
         self.forget(&gone);
+    }
+}
+
+/// The documents of an import that build on what is there.
+struct Staged {
+    nodes: Option<Arc<Nodes>>,
+    system: Option<Arc<System>>,
+    guests: Option<Arc<GuestMetadata>>,
+}
+
+/// The turns of nodes, system and guests.
+type Turns = [Option<Turn>; 3];
+
+impl Staged {
+    fn stage(&self, config: &mut Live, changes: &mut Vec<Change>) -> Turns {
+        let staged = [
+            self.nodes.as_ref().map(|nodes| config.stage_nodes(nodes)),
+            self.system.as_ref().map(|system| config.stage_system(system)),
+            self.guests.as_ref().map(|guests| config.stage_guests(guests)),
+        ];
+        let turns = staged.each_ref().map(|change| change.as_ref().and_then(|c| c.turn));
+        changes.extend(staged.into_iter().flatten());
+        turns
+    }
+
+    fn settle(self, core: &mut Core, turns: &Turns, durable: bool) {
+        let [nodes, system, guests] = *turns;
+        core.config.guests.settle(guests, self.guests, durable);
+        if core.config.system.settle(system, self.system, durable) {
+            core.join_settings();
+        }
+        if core.config.nodes.settle(nodes, self.nodes, durable) {
+            core.nodes_changed();
+        }
     }
 }
 

@@ -53,6 +53,7 @@ impl Core {
         if !self.connections.note(&mut report) {
             return;
         }
+        self.note_members(&report);
         apply::report(&mut self.state, report);
         self.publisher.touch(self.now);
     }

@@ -64,6 +64,9 @@ impl Core {
 
     /// A signal came; true: the process is to end.
     pub fn signal(&mut self, signal: i32) -> bool {
+        if signal == signal_hook::consts::SIGHUP {
+            self.config.writer.look();
+        }
         matches!(signal, signal_hook::consts::SIGTERM | signal_hook::consts::SIGINT)
     }
 }

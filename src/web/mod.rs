@@ -10,3 +10,4 @@ pub mod probe;
 pub mod routes;
 pub mod settings;
 pub mod state;
+pub mod transfer;

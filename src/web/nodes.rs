@@ -227,7 +227,15 @@ fn remove(core: &mut Core, call: &Call) -> Answer {
     };
     let mut next = Nodes::clone(core.config.nodes.latest());
     next.of_mut(kind).remove(at);
-    core.save_nodes(next, Box::new(|_, outcome| saved(200, outcome)))
+    core.save_nodes(
+        next,
+        Box::new(move |core, outcome| {
+            if outcome.is_ok() {
+                core.announce("node_deleted", &json!({ "nodeType": kind.as_str() }));
+            }
+            saved(200, outcome)
+        }),
+    )
 }
 
 /// The connection that a test's body describes; a name is not needed.

@@ -1,12 +1,12 @@
 //! From a call to its handler: the one table of routes decides.
 
 use super::routes::Route;
-use super::{assets, metadata, nodes, settings, state};
+use super::{assets, metadata, nodes, settings, state, transfer};
 use crate::http::{Call, Method, Response};
 use crate::owner::{Answer, Core};
 
 /// Every area's routes.
-const AREAS: &[&[Route]] = &[state::ROUTES, nodes::ROUTES, settings::ROUTES, metadata::ROUTES];
+const AREAS: &[&[Route]] = &[state::ROUTES, nodes::ROUTES, settings::ROUTES, metadata::ROUTES, transfer::ROUTES];
 
 /// Answers a call.
 pub fn handle(core: &mut Core, mut call: Call) -> Answer {

@@ -106,12 +106,20 @@ fn update_system_settings(core: &mut Core, call: &Call) -> Answer {
     let ignored = edit.ignored;
     core.save_system(
         edit.system,
-        Box::new(move |_, outcome| match outcome {
+        Box::new(move |core, outcome| match outcome.inspect(|()| tell_theme(core)) {
             Ok(()) if ignored.is_empty() => Response::json(&json!({ "success": true })).into(),
             Ok(()) => Response::json(&json!({ "success": true, "ignored": ignored })).into(),
             Err(detail) => settings_not_saved(&detail),
         }),
     )
+}
+
+/// Pages that are open elsewhere follow a change of the theme.
+fn tell_theme(core: &mut Core) {
+    let theme = core.config.settings.theme.clone();
+    if !theme.is_empty() {
+        core.announce("settingsUpdate", &json!({ "theme": theme }));
+    }
 }
 
 fn settings_not_saved(detail: &str) -> Answer {
@@ -348,7 +356,7 @@ fn update_settings(core: &mut Core, call: &Call) -> Answer {
     }
     core.save_system(
         update.system,
-        Box::new(|_, outcome| match outcome {
+        Box::new(|core, outcome| match outcome.inspect(|()| tell_theme(core)) {
             Ok(()) => Response::json(&json!({
                 "message": "Settings saved successfully", "requiresRestart": true, "success": true,
             }))
