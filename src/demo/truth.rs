@@ -153,7 +153,7 @@ impl Truth {
                 uptime: figures.uptime,
                 version: pve.version,
             });
-            for storage in pve.storages.iter().filter(|s| !s.shared) {
+            for storage in pve.storages.iter().filter(|s| !s.shared && s.known_on(index)) {
                 self.storages.push(storage_truth(host, storage, Some(node.name.clone()), storage.at(index, t)));
             }
         }

@@ -46,9 +46,12 @@ fn converse(stream: TcpStream, tls: ServerConnection, post: &Post) {
     let ready = stream.set_nodelay(true).is_ok()
         && stream.set_read_timeout(Some(IDLE)).is_ok()
         && stream.set_write_timeout(Some(STALLED)).is_ok();
+    if !ready {
+        return;
+    }
     let mut stream = StreamOwned::new(tls, stream);
     let mut buffer = Vec::new();
-    while ready {
+    loop {
         match wire::read(&mut stream, &mut buffer) {
             Ok(request) => match respond(&mut stream, &request, post) {
                 Some(Next::Another) => {}
@@ -65,7 +68,8 @@ fn converse(stream: TcpStream, tls: ServerConnection, post: &Post) {
         }
     }
     stream.conn.send_close_notify();
-    let _flushed = stream.flush();
+    // One attempt: a flush would wait for the end of a handshake that may never come.
+    let _written = stream.conn.write_tls(&mut stream.sock);
 }
 
 /// What follows an answer.

@@ -29,6 +29,14 @@ fn dated(row: &mut Value, pbs: &Pbs, kind: &str, starts_secs: i64, takes_secs: i
 pub fn sync(ask: &Ask) -> Outcome {
     let (pbs, stores) = visible(ask)?;
     let mut rows = Vec::new();
+    for store in stores.iter().filter(|d| d.name == "main") {
+        let mut row = json!({
+            "id": "s-local", "store": store.name, "remote-store": "offsite", "schedule": "weekly", "disable": true,
+            "sync-direction": "push",
+        });
+        dated(&mut row, pbs, "syncjob", 7 * 3600, 60, "WARNINGS: 2", ask.t);
+        rows.push(row);
+    }
     for store in stores.iter().filter(|d| d.name == "offsite") {
         let mut row = json!({
             "id": "s-offsite", "store": store.name, "remote": "other-building", "remote-store": "main",

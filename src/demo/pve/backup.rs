@@ -1,7 +1,6 @@
 //! Backup files on storages, backup jobs, and guests that no job covers.
 
 use crate::demo::ask::{Ask, Outcome, data};
-use crate::demo::noise::hash;
 use crate::demo::world::{BackupFile, DAY, MIB, Storage, StorageKind, file_format};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -134,11 +133,13 @@ pub fn jobs(ask: &Ask) -> Outcome {
             "enabled": u8::from(job.enabled), "compress": "zstd", "mailnotification": "failure",
             "notes-template": "{{guestname}}", "next-run": (ask.t.div_euclid(DAY) + 1) * DAY + 3600,
         });
-        match &job.pool {
-            Some(pool) => row["pool"] = json!(pool),
-            None => row["vmid"] = json!(job.vmids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
-        }
-        if hash(pve.seed, job.id.len() as u64, 0) % 2 == 0 {
+        if job.all {
+            row["all"] = json!(1);
+            row["mailto"] = json!("root@localhost");
+            // Older jobs keep retention as it was typed.
+            row["prune-backups"] = json!("keep-daily=7,keep-weekly=4");
+        } else {
+            row["vmid"] = json!(job.vmids.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
             row["prune-backups"] = json!({ "keep-daily": "7", "keep-weekly": "4" });
         }
         rows.push(row);
@@ -149,7 +150,7 @@ pub fn jobs(ask: &Ask) -> Outcome {
 /// Guests that no enabled job names, templates among them.
 pub fn not_backed_up(ask: &Ask) -> Outcome {
     let pve = ask.pve()?;
-    let named = |vmid: u32| pve.jobs.iter().any(|j| j.enabled && j.vmids.contains(&vmid));
+    let named = |vmid: u32| pve.jobs.iter().any(|j| j.enabled && (j.all || j.vmids.contains(&vmid)));
     let bare = pve.guests.iter().filter(|g| !named(g.vmid));
     data(bare.map(|g| json!({ "vmid": g.vmid, "name": g.name, "type": g.kind.name() })).collect::<Vec<_>>())
 }

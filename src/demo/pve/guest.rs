@@ -225,13 +225,26 @@ fn snapshots(ask: &Ask, kind: Kind) -> Outcome {
 }
 
 pub fn lxc_interfaces(ask: &Ask) -> Outcome {
-    let (_, _, guest) = ask.guest(Kind::Lxc)?;
+    let (pve, _, guest) = ask.guest(Kind::Lxc)?;
     if !guest.running_at(ask.t) {
         return Err(Refusal::new(500, format!("CT {} not running", guest.vmid)));
     }
     let mac = guest.mac().to_lowercase();
-    data(json!([
-        { "name": "lo", "hwaddr": "00:00:00:00:00:00", "inet": "127.0.0.1/8", "inet6": "::1/128" },
-        { "name": "eth0", "hwaddr": mac, "inet": format!("{}/24", guest.address()), "inet6": "fe80::be24:11ff:fe00:1/64" },
-    ]))
+    let link_local = "fe80::be24:11ff:fe00:1";
+    let rows =
+        [("lo", "00:00:00:00:00:00", "127.0.0.1", 8, "::1", 128), ("eth0", &mac, &guest.address(), 24, link_local, 64)];
+    let row = |(name, mac, v4, bits4, v6, bits6): &(&str, &str, &str, u8, &str, u8)| {
+        let mut row =
+            json!({ "name": name, "hwaddr": mac, "inet": format!("{v4}/{bits4}"), "inet6": format!("{v6}/{bits6}") });
+        // The second form of the same came with version 8.
+        if pve.version > Version::Pve7 {
+            row["hardware-address"] = json!(mac);
+            row["ip-addresses"] = json!([
+                { "ip-address": v4, "ip-address-type": "inet", "prefix": bits4 },
+                { "ip-address": v6, "ip-address-type": "inet6", "prefix": bits6 },
+            ]);
+        }
+        row
+    };
+    data(rows.iter().map(row).collect::<Vec<_>>())
 }

@@ -196,7 +196,7 @@ pub fn replication(ask: &Ask) -> Outcome {
 
 fn replication_row(pve: &Pve, vmid: u32, source: usize, target: usize, t: i64) -> Value {
     let last = t - t.rem_euclid(900);
-    let failing = vmid % 4 == 0;
+    let failing = vmid.is_multiple_of(4);
     let mut row = json!({
         "id": format!("{vmid}-0"), "type": "local", "guest": vmid, "vmtype": "qemu", "jobnum": 0,
         "schedule": "*/15", "source": pve.nodes.get(source).map(|n| &n.name),

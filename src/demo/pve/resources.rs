@@ -153,7 +153,7 @@ fn node<'a>(ask: &Ask, pve: &'a Pve, index: usize, figures: NodeFigures) -> Row<
 
 fn storages(pve: &Pve, node: usize, t: i64) -> impl Iterator<Item = Row<'_>> {
     let name = pve.nodes.get(node).map_or("", |n| n.name.as_str());
-    pve.storages.iter().filter(|s| s.enabled).map(move |storage| {
+    pve.storages.iter().filter(move |s| s.enabled && s.known_on(node)).map(move |storage| {
         let figures = storage.at(node, t);
         Row {
             id: format!("storage/{name}/{}", storage.name),

@@ -1,7 +1,7 @@
 //! Storages: how they are defined for the cluster, and what each node sees of them.
 
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
-use crate::demo::world::{Storage, StorageKind};
+use crate::demo::world::{Pve, Storage, StorageKind};
 use serde_json::{Map, Value, json};
 
 /// `/storage`: the definitions. Whether they are active stands nowhere here, as on a real host.
@@ -11,10 +11,10 @@ pub fn definitions(ask: &Ask) -> Outcome {
         return data(Vec::<Value>::new());
     }
     let wanted = |s: &&Storage| ask.param("type").is_none_or(|t| t == s.kind.name());
-    data(pve.storages.iter().filter(wanted).map(definition).collect::<Vec<_>>())
+    data(pve.storages.iter().filter(wanted).map(|s| definition(pve, s)).collect::<Vec<_>>())
 }
 
-fn definition(storage: &Storage) -> Value {
+fn definition(pve: &Pve, storage: &Storage) -> Value {
     let mut row = json!({
         "storage": storage.name, "type": storage.kind.name(), "content": storage.content,
         "digest": "6d3ae8a2f6a4c1b0e9d8c7b6a5f4e3d2c1b0a998",
@@ -42,6 +42,11 @@ fn definition(storage: &Storage) -> Value {
     if !storage.enabled {
         row["disable"] = json!(1);
     }
+    if !storage.only_on.is_empty() {
+        let names: Vec<&str> =
+            storage.only_on.iter().filter_map(|n| pve.nodes.get(*n)).map(|n| n.name.as_str()).collect();
+        row["nodes"] = json!(names.join(","));
+    }
     row
 }
 
@@ -51,6 +56,7 @@ pub fn list(ask: &Ask) -> Outcome {
     let wanted = |s: &&Storage| {
         let holds = |kind: &str| s.content.split(',').any(|c| c == kind);
         ask.may("Datastore.Audit")
+            && s.known_on(node)
             && ask.param("storage").is_none_or(|name| name == s.name)
             && ask.param("content").is_none_or(|kinds| kinds.split([',', ';', ' ']).any(holds))
             && (!ask.flag("enabled") || s.enabled)
@@ -68,11 +74,15 @@ pub fn status(ask: &Ask) -> Outcome {
 }
 
 /// The storage in the path.
-pub fn found<'a>(ask: &Ask<'a>) -> Result<(&'a crate::demo::world::Pve, usize, &'a Storage), Refusal> {
+pub fn found<'a>(ask: &Ask<'a>) -> Result<(&'a Pve, usize, &'a Storage), Refusal> {
     let (pve, node) = ask.node()?;
     let name = ask.part("storage");
     let storage = pve.storage(name);
     let storage = storage.ok_or_else(|| Refusal::new(500, format!("storage '{name}' does not exist")))?;
+    if !storage.known_on(node) {
+        let node = pve.nodes.get(node).map_or("", |n| n.name.as_str());
+        return Err(Refusal::new(500, format!("storage '{name}' is not available on node '{node}'")));
+    }
     Ok((pve, node, storage))
 }
 

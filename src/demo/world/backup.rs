@@ -59,13 +59,13 @@ impl Plan {
         let ok = unit(hash(guest.seed, day, 2)) * 1000.0 >= f64::from(self.failing);
         let duration = 12 + (size / (180 * MIB)) as i64;
         // The oldest month-end copy is often protected by hand.
-        let protected = hash(guest.seed, day, 3) % 23 == 0 && now - start > 2 * DAY;
+        let protected = hash(guest.seed, day, 3).is_multiple_of(23) && now - start > 2 * DAY;
         Run { start, end: start + if ok { duration } else { 7 }, ok, size, protected }
     }
 
     /// Whether a PBS has verified it by second `t`, and how: the verification job runs the day after.
     pub fn verified(&self, guest: &Guest, run: &Run, t: i64) -> Option<bool> {
-        (t - run.end > DAY).then(|| hash(guest.seed, run.start.unsigned_abs(), 4) % 61 != 0)
+        (t - run.end > DAY).then(|| !hash(guest.seed, run.start.unsigned_abs(), 4).is_multiple_of(61))
     }
 }
 

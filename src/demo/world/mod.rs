@@ -75,7 +75,8 @@ pub struct BackupJob {
     pub storage: String,
     pub schedule: &'static str,
     pub enabled: bool,
-    pub pool: Option<String>,
+    /// Takes every guest instead of those listed.
+    pub all: bool,
     pub vmids: Vec<u32>,
 }
 

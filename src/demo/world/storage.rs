@@ -33,6 +33,8 @@ pub struct Storage {
     pub content: &'static str,
     pub shared: bool,
     pub enabled: bool,
+    /// The nodes (by index) that it is limited to; empty: all.
+    pub only_on: Vec<usize>,
     /// Nodes (by index) on which it is not reachable.
     pub inactive_on: Vec<usize>,
     pub total: u64,
@@ -63,13 +65,17 @@ pub struct BackupFile<'a> {
 impl Storage {
     /// What it shows on a node at second `t`; local storages differ from node to node.
     pub fn at(&self, node: usize, t: i64) -> StorageFigures {
-        let active = self.enabled && !self.inactive_on.contains(&node);
+        let active = self.enabled && self.known_on(node) && !self.inactive_on.contains(&node);
         if !active {
             return StorageFigures::default();
         }
         let scale = if self.shared { 1.0 } else { 1.0 - 0.07 * (node % 5) as f64 };
         let used = (self.used.at(t as f64) * scale) as u64;
         StorageFigures { active, total: self.total, used: used.min(self.total) }
+    }
+    /// Whether a node has it in its list at all.
+    pub fn known_on(&self, node: usize) -> bool {
+        self.only_on.is_empty() || self.only_on.contains(&node)
     }
     pub fn takes_backups(&self) -> bool {
         self.content.split(',').any(|c| c == "backup")

@@ -174,12 +174,12 @@ fn plan(dice: &Dice, spec: &PveSpec, n: usize, nodes: usize, storages: &[Storage
         until: (n % 33 == 31).then_some(born - 12 * DAY),
         encrypted: n % 6 == 2,
         alone: n % 5 == 1,
-        failing: if dice.of(Draw::Plan, 0) % 12 == 0 { 180 } else { 6 },
+        failing: if dice.of(Draw::Plan, 0).is_multiple_of(12) { 180 } else { 6 },
     })
 }
 
 fn snapshots(dice: &Dice, n: usize, kind: Kind, born: i64) -> Vec<Snapshot> {
-    let count = if n % 4 == 0 { 1 + (dice.of(Draw::Snapshot, 0) % 3) as usize } else { 0 };
+    let count = if n.is_multiple_of(4) { 1 + (dice.of(Draw::Snapshot, 0) % 3) as usize } else { 0 };
     let mut all: Vec<Snapshot> = Vec::new();
     for k in 0..count {
         let (name, description) = SNAPSHOTS[(n / 4 + k) % SNAPSHOTS.len()];
@@ -230,12 +230,12 @@ fn filesystems(dice: &Dice, guest: &Guest, n: usize) -> Vec<Filesystem> {
         ],
         _ => {
             let mut all = vec![own("/", "sda2", "ext4"), other("/boot/efi", "sda1", "vfat", 512 * MIB, 0.02)];
-            if n % 7 == 0 {
+            if n.is_multiple_of(7) {
                 let data = Filesystem { used: dice.wave(21, total as f64 * 0.5, 0.02), ..own("/srv", "sdb1", "xfs") };
                 all.push(data);
                 all.push(Filesystem { counts: false, ..own("/var/lib/docker", "sda2", "ext4") });
             }
-            if n % 3 == 0 {
+            if n.is_multiple_of(3) {
                 all.push(other("/mnt/nas", "nas:/export", "nfs4", 12_000 * GIB, 0.71));
                 all.push(other("/snap/core22/1908", "loop0", "squashfs", 75 * MIB, 1.0));
             }

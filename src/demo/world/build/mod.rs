@@ -5,7 +5,6 @@ mod guests;
 mod nodes;
 mod storages;
 
-use super::names::POOLS;
 use super::{BackupJob, Datastore, GIB, Guest, Host, Pbs, Pve, Storage, World};
 use crate::demo::noise::{Wave, hash, hash_text, unit};
 use crate::demo::spec::{HostSpec, PbsSpec, PveSpec, Spec, monitor_privileges};
@@ -50,24 +49,24 @@ fn jobs(guests: &[Guest], storages: &[Storage]) -> Vec<BackupJob> {
         };
         guests.iter().filter(fits).map(|g| g.vmid).collect()
     };
-    let mut jobs = Vec::new();
+    // A job that somebody switched off long ago; its like is what makes `all` look like coverage.
+    let id = "backup-00000000-old".to_owned();
+    let storage = "local".to_owned();
+    let old = BackupJob { id, storage, schedule: "sun 03:00", enabled: false, all: true, vmids: Vec::new() };
+    let mut jobs = vec![old];
     for storage in storages.iter().filter(|s| s.takes_backups()) {
         let vmids = planned(storage, false);
         if !vmids.is_empty() {
             let id = format!("backup-{:08x}-{}", hash_text(7, &storage.name) as u32, storage.name);
             let storage = storage.name.clone();
-            jobs.push(BackupJob { id, storage, schedule: "01:00", enabled: true, pool: None, vmids });
+            jobs.push(BackupJob { id, storage, schedule: "01:00", enabled: true, all: false, vmids });
         }
         for vmid in planned(storage, true) {
             let storage = storage.name.clone();
             let id = format!("backup-{vmid:08x}-own");
-            jobs.push(BackupJob { id, storage, schedule: "01:00", enabled: true, pool: None, vmids: vec![vmid] });
+            jobs.push(BackupJob { id, storage, schedule: "01:00", enabled: true, all: false, vmids: vec![vmid] });
         }
     }
-    let pool = POOLS.first().map(|p| p.0.to_owned());
-    let storage = "local".to_owned();
-    let id = "backup-00000000-old".to_owned();
-    jobs.push(BackupJob { id, storage, schedule: "sun 03:00", enabled: false, pool, vmids: Vec::new() });
     jobs
 }
 

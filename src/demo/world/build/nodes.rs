@@ -57,9 +57,9 @@ fn disks(seed: u64, n: usize) -> Vec<Disk> {
         wearout,
     };
     let wear = |k: u64| 100 - (hash(seed, 0x3EA4, k) % 30) as u32;
+    let nvme: &str = pick(seed, &NVME_MODELS);
     let ssd = *pick(hash(seed, 1, 9), &SSD_MODELS);
-    let mut all =
-        vec![disk("/dev/nvme0n1", "nvme", *pick(seed, &NVME_MODELS), 1_000_204_886_016, "LVM", Some(wear(0)), 0)];
+    let mut all = vec![disk("/dev/nvme0n1", "nvme", nvme, 1_000_204_886_016, "LVM", Some(wear(0)), 0)];
     match n % 3 {
         0 => all.push(disk("/dev/sda", "ssd", ssd, 1_000_204_886_016, "ext4", Some(wear(1)), 1)),
         1 => {

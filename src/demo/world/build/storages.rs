@@ -17,6 +17,7 @@ pub fn all(seed: u64, spec: &PveSpec, pbs: Option<usize>) -> Vec<Storage> {
         content,
         shared,
         enabled: true,
+        only_on: Vec::new(),
         inactive_on: Vec::new(),
         total,
         used: used(total, share, n),
@@ -27,6 +28,13 @@ pub fn all(seed: u64, spec: &PveSpec, pbs: Option<usize>) -> Vec<Storage> {
         storage("local", StorageKind::Dir, "backup,iso,vztmpl", false, 94 * GIB, share(0), 0),
         storage("local-lvm", StorageKind::LvmThin, "images,rootdir", false, 794 * GIB, share(1), 1),
     ];
+    // Nodes with a pool of their own; see `nodes`.
+    let with_zfs: Vec<usize> = (0..spec.nodes).filter(|n| n % 3 == 1).collect();
+    if spec.cluster && !with_zfs.is_empty() {
+        let mut tank = storage("local-zfs", StorageKind::ZfsPool, "images,rootdir", false, 860 * GIB, 0.45, 59);
+        tank.only_on = with_zfs;
+        all.push(tank);
+    }
     for n in 0..spec.shared_storages {
         let name = if n == 0 { "nas".to_owned() } else { format!("nas{}", n + 1) };
         let content = "backup,images,iso";
