@@ -3,10 +3,10 @@
 pub mod assets;
 pub mod door;
 pub mod hub;
-pub mod router;
 pub mod metadata;
 pub mod nodes;
 pub mod probe;
+pub mod router;
 pub mod routes;
 pub mod settings;
 pub mod state;

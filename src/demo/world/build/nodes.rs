@@ -57,7 +57,7 @@ fn disks(seed: u64, n: usize) -> Vec<Disk> {
         wearout,
     };
     let wear = |k: u64| 100 - (hash(seed, 0x3EA4, k) % 30) as u32;
-    let nvme: &str = pick(seed, &NVME_MODELS);
+    let nvme = NVME_MODELS[(seed % NVME_MODELS.len() as u64) as usize];
     let ssd = *pick(hash(seed, 1, 9), &SSD_MODELS);
     let mut all = vec![disk("/dev/nvme0n1", "nvme", nvme, 1_000_204_886_016, "LVM", Some(wear(0)), 0)];
     match n % 3 {
