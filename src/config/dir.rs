@@ -69,15 +69,10 @@ impl DataDir {
     /// Opens the directory that this process owns, creating it and its key when it is new, and finishing what a
     /// stopped process left undone. The error is fit for the administrator.
     pub fn open(path: &Path) -> Result<DataDir, String> {
-        let mut folder = open_folder(path)?;
-        let mut notes = Vec::new();
-        if staged::recover(&mut folder)? {
-            notes.push("an interrupted import was finished".to_owned());
-        }
-        staged::sweep(&mut folder);
+        let folder = open_folder(path)?;
         let elsewhere = Path::new(OLD_KEY_PATH);
         let old_key = (!elsewhere.starts_with(path)).then(|| std::fs::read(elsewhere).ok()).flatten();
-        DataDir::over(Box::new(folder), old_key, notes)
+        DataDir::over(Box::new(folder), old_key)
     }
 
     /// Opens a directory that a running server may own: nothing of it is touched until something is written.
@@ -97,12 +92,13 @@ impl DataDir {
         Ok(DataDir { storage: Box::new(folder), key, notes: Vec::new() })
     }
 
-    /// The same as `open` over any storage that has been recovered. `old_key` is a key file at 4.9's older place.
-    pub fn over(
-        mut storage: Box<dyn Storage>,
-        old_key: Option<Vec<u8>>,
-        mut notes: Vec<String>,
-    ) -> Result<DataDir, String> {
+    /// The same as `open` over any storage. `old_key` is a key file at 4.9's older place.
+    pub fn over(mut storage: Box<dyn Storage>, old_key: Option<Vec<u8>>) -> Result<DataDir, String> {
+        let mut notes = Vec::new();
+        if staged::recover(storage.as_mut())? {
+            notes.push("an interrupted import was finished".to_owned());
+        }
+        staged::sweep(storage.as_mut());
         let key = find_key(storage.as_mut(), old_key, &mut notes);
         if let Err(why) = &key {
             notes.push(format!("{why}; connections, mail and webhooks can be neither read nor changed"));

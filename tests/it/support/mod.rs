@@ -1,3 +1,7 @@
 //! What several areas need to set a scene.
 
+pub mod desk;
+pub mod folder;
+pub mod shape;
 pub mod simulated;
+pub mod weak_disk;
