@@ -60,7 +60,9 @@ impl Backups {
     fn read_tasks(&mut self, state: &State, instances: &Instances) {
         let mut newest: HashMap<(u32, i64, &str), (Time, bool)> = HashMap::new();
         for task in &state.pve_backups.backup_tasks {
-            let (Some(instance), Some(failed)) = (instances.pve(&task.instance), outcome(&task.status)) else { continue };
+            let (Some(instance), Some(failed)) = (instances.pve(&task.instance), outcome(&task.status)) else {
+                continue;
+            };
             let node = if task.vmid == 0 { task.node.as_str() } else { "" };
             let ended = if task.end_time.is_set() { task.end_time } else { task.start_time };
             let last = newest.entry((instance, task.vmid, node)).or_insert((ended, failed));

@@ -17,18 +17,8 @@ use crate::model::{
 const STALE_SECS: i64 = 300;
 const DAY_SECS: f64 = 86_400.0;
 /// What PVE locks a guest with while something short runs. `suspended` is no such lock: it lasts.
-const LOCKS: [&str; 10] = [
-    "backup",
-    "snapshot",
-    "snapshot-delete",
-    "rollback",
-    "migrate",
-    "clone",
-    "create",
-    "suspending",
-    "fstrim",
-    "disk",
-];
+const LOCKS: [&str; 10] =
+    ["backup", "snapshot", "snapshot-delete", "rollback", "migrate", "clone", "create", "suspending", "fstrim", "disk"];
 
 /// What a look may use besides the resource itself.
 pub struct View<'a> {
@@ -113,13 +103,7 @@ fn condition(
 }
 
 /// The only check of a kind whose connection must answer.
-fn simple(
-    check: Check,
-    settings: &Settings,
-    at: Look,
-    sink: &mut impl Sink,
-    find: impl FnOnce(&Condition) -> Finding,
-) {
+fn simple(check: Check, settings: &Settings, at: Look, sink: &mut impl Sink, find: impl FnOnce(&Condition) -> Finding) {
     let doubt = (!at.instance.reachable).then_some(Doubt::Unreachable);
     condition(sink, settings, check, doubt, find);
 }
@@ -218,11 +202,8 @@ fn node(n: &Node, settings: &Settings, view: &View, at: Look, sink: &mut impl Si
         // While the connection fails the poller has counted already: it shows nodes offline after three failures.
         if at.instance.reachable { found } else { found.confirmed() }
     });
-    let doubt = if !at.instance.reachable {
-        Some(Doubt::Unreachable)
-    } else {
-        (offline || !online).then_some(Doubt::NodeDown)
-    };
+    let doubt =
+        if !at.instance.reachable { Some(Doubt::Unreachable) } else { (offline || !online).then_some(Doubt::NodeDown) };
     let no_memory = n.memory.total <= 0 || is_unknown(&n.memory_source);
     let missing = |missing: bool| doubt.or(missing.then_some(Doubt::NoFigure));
     metric(sink, settings, Check::Cpu, doubt, n.cpu * 100.0);

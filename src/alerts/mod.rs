@@ -1,15 +1,32 @@
 //! Alerts: configuration, the engine (configuration, previous alerts, state, now → transitions), the history log.
 //! Decides what is told to whom and when; sending is the notify room's. Reads no clock, no file, no socket.
 
+mod backups;
+mod book;
+mod calendar;
 pub mod check;
 pub mod config;
+mod engine;
+mod finding;
+mod inspect;
+mod instances;
 pub mod level;
 pub mod limit;
+mod memory;
+mod orphan;
 pub mod outgoing;
+mod round;
 pub mod rule;
 pub mod schedule;
+mod settings;
+mod subject;
+mod telling;
 mod transition;
+mod watch;
 
 pub use config::Config;
+pub use engine::{Engine, Step};
+pub use instances::{Lists, Poll, Source};
+pub use memory::Memory;
 pub use outgoing::Outgoing;
 pub use transition::{Resolved, Transition, Why};

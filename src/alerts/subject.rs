@@ -54,6 +54,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Whether `id` is still its id. Only guests change theirs (the node is part of it).
+    pub fn is_named(self, id: &str) -> bool {
+        match self {
+            Subject::Guest(g) => g.id == id,
+            _ => true,
+        }
+    }
+
     pub fn name(self) -> Cow<'a, str> {
         match self {
             Subject::Guest(g) => Cow::Borrowed(&g.name),
@@ -195,9 +203,10 @@ fn guest_message(g: &Guest, check: Check, value: f64, state: &State) -> String {
             format!("{kind} '{}': snapshot '{name}' is {value:.0} days old", g.name)
         }
         _ => {
-            let task = state.pve_backups.backup_tasks.iter().find(|t| {
-                t.instance == g.instance && t.vmid == g.vmid && super::backups::outcome(&t.status).is_some()
-            });
+            let task =
+                state.pve_backups.backup_tasks.iter().find(|t| {
+                    t.instance == g.instance && t.vmid == g.vmid && super::backups::outcome(&t.status).is_some()
+                });
             format!("Backup of {kind} '{}' failed: {}", g.name, task.map_or("", |t| t.status.as_str()))
         }
     }
@@ -220,7 +229,9 @@ fn node_message(n: &Node, check: Check, value: f64, state: &State) -> String {
         }
         _ => {
             let task = state.pve_backups.backup_tasks.iter().find(|t| {
-                t.instance == n.instance && t.node == n.name && t.vmid == 0
+                t.instance == n.instance
+                    && t.node == n.name
+                    && t.vmid == 0
                     && super::backups::outcome(&t.status).is_some()
             });
             format!("A backup job on node '{}' failed: {}", n.name, task.map_or("", |t| t.status.as_str()))

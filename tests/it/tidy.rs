@@ -12,7 +12,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("config", &["model", "proxmox"]),
     ("poll", &["model", "proxmox", "owner"]),
     ("history", &["model"]),
-    ("alerts", &["model"]),
+    ("alerts", &["model", "config"]),
     ("notify", &["model", "alerts", "config"]),
     ("auth", &["model", "config"]),
     ("discover", &["model", "proxmox"]),
