@@ -5,6 +5,7 @@ use super::jobs::Jobs;
 use super::publish::Publisher;
 use super::{Answer, apply};
 use crate::config;
+use crate::history::History;
 use crate::http::socket::Hub;
 use crate::http::{Response, Shared};
 use crate::model::{Now, State};
@@ -23,6 +24,7 @@ pub struct Core {
     pub publisher: Publisher,
     pub config: config::Live,
     pub hub: Hub,
+    pub history: History,
 }
 
 impl Core {
@@ -40,6 +42,7 @@ impl Core {
             publisher: Publisher::default(),
             config: config::Live::default(),
             hub: Hub::default(),
+            history: History::new(),
         }
     }
 
@@ -54,7 +57,11 @@ impl Core {
             return;
         }
         self.note_members(&report);
+        let answered = report.reachable.then(|| (report.kind, report.instance.clone()));
         apply::report(&mut self.state, report);
+        if let Some((kind, instance)) = answered {
+            self.remember(kind, &instance);
+        }
         self.publisher.touch(self.now);
     }
 

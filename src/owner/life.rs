@@ -24,6 +24,7 @@ impl Core {
             let ping = socket::message("ping", &json!({ "timestamp": self.now.unix_secs() }), None);
             self.hub.broadcast_event(&ping);
         }
+        self.keep_history();
     }
 
     /// Sends the state to the clients when it is time.

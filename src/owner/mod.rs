@@ -10,6 +10,7 @@ mod event;
 mod jobs;
 mod life;
 mod publish;
+mod remember;
 mod run;
 
 pub use connections::{Connection, Connections, Key, silent_secs};
