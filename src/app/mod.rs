@@ -5,9 +5,11 @@ mod logging;
 mod systemd;
 
 use crate::config::transfer;
-use crate::config::{DataDir, Environment, Live, Opened, Settings, Writer, data_dir};
+use crate::config::{DataDir, Environment, Live, Monitor, Node, Nodes, Opened, Secret, Settings, Writer, data_dir};
+use crate::demo as simulation;
 use crate::model::Now;
 use crate::owner::{Core, Event, Jobs, run};
+use crate::proxmox::Kind;
 use crate::web::{door, router};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::{Path, PathBuf};
@@ -41,7 +43,7 @@ pub fn serve() -> ExitCode {
     let env = Environment::of_process();
     logging::start(env.word("LOG_LEVEL").unwrap_or("info"));
     let path = data_dir(&env);
-    match start(env, &path, started) {
+    match start(env, &path, started, None) {
         Ok(server) => server.run(started),
         Err(e) => {
             log::error!("{e}");
@@ -57,7 +59,8 @@ struct Server {
     door: door::Door,
 }
 
-fn start(env: Environment, path: &Path, started: Instant) -> Result<Server, String> {
+/// `nodes`: connections instead of the configured ones.
+fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) -> Result<Server, String> {
     let mut dir = DataDir::open(path)?;
     for note in dir.notes() {
         log::warn!("{note}");
@@ -67,7 +70,10 @@ fn start(env: Environment, path: &Path, started: Instant) -> Result<Server, Stri
         Some(Err(e)) => log::error!("{e}"),
         None => {}
     }
-    let opened = Opened::read(&mut dir, env)?;
+    let mut opened = Opened::read(&mut dir, env)?;
+    if let Some(nodes) = nodes {
+        opened.nodes = nodes;
+    }
     for remark in &opened.remarks {
         log::warn!("{remark}");
     }
@@ -87,6 +93,7 @@ fn start(env: Environment, path: &Path, started: Instant) -> Result<Server, Stri
     let config = Live::new(opened, writer);
     let settings = config.settings.clone();
     let mut core = Core::new(Now::read(started), Jobs::start(sender.clone()));
+    core.pollers.zero(started);
     core.config = config;
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
@@ -170,6 +177,85 @@ fn tell_port(port: u16) {
 
 /// Runs the server against simulated hosts, in a folder that is removed at the end.
 pub fn demo(demo: &Demo) -> ExitCode {
-    let _ = demo;
-    ExitCode::FAILURE
+    let started = Instant::now();
+    logging::start("info");
+    let folder = Folder(std::env::temp_dir().join(format!("pulse-demo-{}", std::process::id())));
+    match start_demo(demo, &folder.0, started) {
+        Ok((server, simulator)) => {
+            println!(
+                "Pulse shows {} simulated nodes and {} guests: http://{}",
+                demo.nodes,
+                demo.guests,
+                shown(&server)
+            );
+            println!("Nothing is kept. Stop it with Ctrl-C.");
+            let code = server.run(started);
+            drop(simulator);
+            code
+        }
+        Err(e) => {
+            log::error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Removed when the demonstration ends, however it ends.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn shown(server: &Server) -> std::net::SocketAddr {
+    let address = server.door.address();
+    if address.ip().is_unspecified() { (std::net::Ipv4Addr::LOCALHOST, address.port()).into() } else { address }
+}
+
+/// The real program on loopback, with one connection for each simulated host and nothing else configured.
+fn start_demo(demo: &Demo, folder: &Path, started: Instant) -> Result<(Server, simulation::Simulator), String> {
+    let spec = simulation::Spec::small(demo.nodes, demo.guests, demo.seed);
+    let kinds: Vec<Kind> = spec
+        .hosts
+        .iter()
+        .map(|h| if matches!(h, simulation::HostSpec::Pve(_)) { Kind::Pve } else { Kind::Pbs })
+        .collect();
+    let simulator = simulation::start(spec)?;
+    let mut nodes = Nodes::default();
+    for (host, kind) in kinds.into_iter().enumerate() {
+        let name = if kind == Kind::Pve { "homelab" } else { "backup" };
+        let mut node = Node::new(kind, name, &simulator.url(host));
+        let (name, secret) = simulator.token(host);
+        node.token_name = name;
+        node.token_value = Secret::new(secret);
+        node.monitor = Monitor {
+            vms: true,
+            containers: true,
+            storage: true,
+            backups: true,
+            datastores: true,
+            sync_jobs: true,
+            verify_jobs: true,
+            prune_jobs: true,
+            garbage_jobs: true,
+        };
+        nodes.of_mut(kind).push(node);
+    }
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = demo.port.or(Some(crate::config::DEFAULT_PORT).filter(free));
+    let mut env = Environment::default();
+    for (name, value) in [
+        ("PULSE_DATA_DIR", folder.to_string_lossy().into_owned()),
+        ("BIND_ADDRESS", "127.0.0.1".to_owned()),
+        ("PORT", port.unwrap_or(0).to_string()),
+        ("PULSE_PORT_FILE", std::env::var("PULSE_PORT_FILE").unwrap_or_else(|_| "/dev/null".to_owned())),
+        ("DISCOVERY_ENABLED", "false".to_owned()),
+        ("DISABLE_AUTH", "true".to_owned()),
+    ] {
+        env.process.insert(name.to_owned(), value);
+    }
+    let server = start(env, folder, started, Some(nodes))?;
+    Ok((server, simulator))
 }

@@ -157,7 +157,8 @@ fn port(env: &Environment, system: &System, notes: &mut Notes) -> u16 {
     match chosen {
         ("frontendPort of system.json", 0) => DEFAULT_PORT,
         (name, number) => match u16::try_from(number) {
-            Ok(port) if port > 0 => port,
+            // Whoever starts Pulse on any free port is told which one it is.
+            Ok(port) if port > 0 || env.get("PULSE_PORT_FILE").is_some() => port,
             _ => {
                 notes.errors.push(format!("{name} must be between 1 and 65535, not {number}"));
                 DEFAULT_PORT

@@ -1,6 +1,7 @@
 //! Changing the configuration: each change goes to the disk first and comes into force when it is durable; then what
 //! depends on it is told, at once and in the one live state.
 
+use super::pollers::target;
 use super::{After, Answer, Core, Event, Key, Saved, Task};
 use crate::config::{
     ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, Nodes, Outside, Refused,
@@ -197,6 +198,13 @@ impl Core {
         let wanted: Vec<Key> = self.config.nodes.get().usable().map(|n| (n.kind, n.name.clone())).collect();
         let gone = self.connections.expect(&wanted);
         self.forget(&gone);
+        let settings = self.config.settings.clone();
+        let nodes = self.config.nodes.get().clone();
+        self.pollers.follow(if settings.mock {
+            Vec::new()
+        } else {
+            nodes.usable().map(|n| target(n, &settings)).collect()
+        });
     }
 }
 

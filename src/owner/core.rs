@@ -2,6 +2,7 @@
 
 use super::connections::{Connections, Key};
 use super::jobs::Jobs;
+use super::pollers::Pollers;
 use super::publish::Publisher;
 use super::{Answer, apply};
 use crate::config;
@@ -21,6 +22,7 @@ pub struct Core {
     pub state: State,
     pub connections: Connections,
     pub jobs: Jobs,
+    pub pollers: Pollers,
     pub publisher: Publisher,
     pub config: config::Live,
     pub hub: Hub,
@@ -38,6 +40,7 @@ impl Core {
             started: now,
             state,
             connections: Connections::default(),
+            pollers: Pollers::new(jobs.events()),
             jobs,
             publisher: Publisher::default(),
             config: config::Live::default(),

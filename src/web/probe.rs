@@ -3,32 +3,14 @@
 
 use crate::config::{ClusterEndpoint, Node};
 use crate::model::Time;
-use crate::proxmox::{Access, Auth, Client, Error, Fingerprint, Kind, List, Tls, pbs, peer_fingerprint, pve};
+use crate::owner::access;
+use crate::proxmox::{Client, Error, Kind, List, pbs, peer_fingerprint, pve};
 use std::time::{Duration, Instant};
 
 /// A test as a whole may take this long for each of its requests (contract rest.md 5.12).
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The search for members while a connection is added.
 pub const MEMBERS_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How to reach a configured connection.
-pub fn access(node: &Node, timeout: Duration) -> Access {
-    let auth = if node.uses_token() {
-        Auth::Token {
-            user: node.user.clone(),
-            name: node.token_name.clone(),
-            secret: node.token_value.expose().to_owned(),
-        }
-    } else {
-        Auth::Password { user: node.user.clone(), secret: node.password.expose().to_owned() }
-    };
-    let tls = match Fingerprint::parse(&node.fingerprint) {
-        Some(pin) => Tls::Pin(pin.0),
-        None if node.verify_ssl => Tls::Verify,
-        None => Tls::Off,
-    };
-    Access { base_url: node.host.clone(), auth, tls, timeout }
-}
 
 /// What a host that answers said.
 #[derive(Debug, Clone, Default, PartialEq)]
