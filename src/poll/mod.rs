@@ -1,11 +1,16 @@
 //! One thread for each connection: what to ask when, failure isolation, derivation of every figure, one [`Report`] a
 //! cycle. It holds no state of others and takes no decision about alerts or history.
 
+mod cadence;
 pub mod derive;
 mod fanout;
+mod hold;
+mod lane;
 mod ledger;
+mod link;
 mod pbs;
 mod pve;
+mod reach;
 mod report;
 mod target;
 mod worker;

@@ -69,6 +69,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// One that began now and never stops.
+    #[cfg(test)]
+    pub fn for_tests() -> Clock {
+        Clock { started: Instant::now(), stopped: Arc::default() }
+    }
     pub fn now(&self) -> Now {
         Now::read(self.started)
     }

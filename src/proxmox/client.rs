@@ -23,7 +23,8 @@ const WHOLE: u64 = 1 << 20;
 const ERROR_LIMIT: u64 = 4 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// See the module. A clone shares the connections and has a copy of the ticket.
+#[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
     /// `https://host:8006/api2/json`
@@ -33,6 +34,7 @@ pub struct Client {
     timeout: Duration,
 }
 
+#[derive(Clone)]
 enum Credential {
     /// Value of the `Authorization` header.
     Token(String),
@@ -106,6 +108,20 @@ impl Client {
             // A kept-alive connection that the host closed at this very moment; nothing is wrong with the host.
             Err(Attempt::Lost) => self.attempt(path, within, limit).map_err(Attempt::into_error),
             other => other.map_err(Attempt::into_error),
+        }
+    }
+
+    /// Asks without logging in first, to see whether anybody is there: a 401 is as good an answer as any.
+    pub fn reach<T: DeserializeOwned>(&self, path: &str, within: Duration) -> Result<T, Error> {
+        match self.credential {
+            Credential::Password { ticket: None, .. } => {
+                let request = self.agent.get(format!("{}/{path}", self.api));
+                let sent = request.config().timeout_global(Some(within)).build().call();
+                let mut response = sent.map_err(from_ureq)?;
+                check_status(&mut response)?;
+                decode(response.body_mut().as_reader(), LIST_LIMIT)
+            }
+            _ => self.get(path, within),
         }
     }
 

@@ -12,6 +12,7 @@ const RENEW_AFTER_MS: u64 = 100 * 60 * 1000;
 /// A ticket answer is about 1 kB.
 const ANSWER_LIMIT: u64 = 64 << 10;
 
+#[derive(Clone)]
 pub(super) struct Ticket {
     /// `PVEAuthCookie=…`
     pub cookie: String,

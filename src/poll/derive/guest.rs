@@ -173,6 +173,25 @@ pub fn guest(source: &Source, seen: &Seen, detail: &Detail, rates: Four) -> Gues
     }
 }
 
+/// A guest whose connection does not answer any more: identity and totals stay, its state is not known.
+pub fn unreachable(before: &Guest) -> Guest {
+    let emptied = |u: Usage| Usage { total: u.total, used: 0, free: 0, usage: 0.0 };
+    Guest {
+        status: "unknown".to_owned(),
+        cpu: 0.0,
+        memory: emptied(before.memory),
+        disk: emptied(before.disk),
+        network_in: 0,
+        network_out: 0,
+        disk_read: 0,
+        disk_write: 0,
+        uptime: 0,
+        memory_source: None,
+        filesystems: Vec::new(),
+        ..before.clone()
+    }
+}
+
 fn fallback_name(seen: &Seen) -> String {
     match seen.sort {
         Sort::Qemu => format!("VM {}", seen.vmid),
@@ -207,7 +226,8 @@ fn disk_of(seen: &Seen, detail: &Detail) -> (Usage, &'static str, Option<String>
         // PVE knows the contents of a container only while it runs.
         (Sort::Lxc, false, _) => (listed, if seen.disk > 0 { "lxc" } else { "unknown" }, None, Vec::new()),
         (Sort::Qemu, true, Some(all)) => match disk::from_agent(all) {
-            (Some(sum), listed) => (sum, "agent", None, listed),
+            // The last attempt may have failed: then the figures are older, and this is why.
+            (Some(sum), listed) => (sum, "agent", status, listed),
             (None, all) => (listed, "allocated", Some("agent-no-filesystems".to_owned()), all),
         },
         (Sort::Qemu, true, None) => (listed, "allocated", status, Vec::new()),
@@ -329,8 +349,12 @@ mod tests {
             used_bytes: Some(20),
             disk: vec![],
         }];
-        let g = guest(&source(), &running(Sort::Qemu), &Detail { filesystems: Some(&fs), ..detail }, [0; 4]);
+        let fresh = Detail { filesystems: Some(&fs), disk_status: None, ..detail };
+        let g = guest(&source(), &running(Sort::Qemu), &fresh, [0; 4]);
         assert_eq!((g.disk, g.disk_source.as_deref(), g.disk_status), (Usage::of(80, 20), Some("agent"), None));
+        let old = Detail { filesystems: Some(&fs), disk_status: Some("agent-timeout"), ..detail };
+        let g = guest(&source(), &running(Sort::Qemu), &old, [0; 4]);
+        assert_eq!((g.disk.used, g.disk_status.as_deref()), (20, Some("agent-timeout")));
         let none = Detail { filesystems: Some(&[]), ..detail };
         let g = guest(&source(), &running(Sort::Qemu), &none, [0; 4]);
         assert_eq!(g.disk_status.as_deref(), Some("agent-no-filesystems"));

@@ -1,0 +1,275 @@
+//! Taking answers in: where each one is remembered, what it changes, what a failure means.
+
+use super::ask::{Ask, Got, Topic, What};
+use super::guests::Guests;
+use super::nodes::{self, replace};
+use super::{Answer, NO_FILES_MS, PvePoll, STANDALONE_RECHECK};
+use crate::model::Now;
+use crate::poll::derive::guest::{self as guest, Seen as GuestSeen};
+use crate::poll::derive::node::Seen as NodeSeen;
+use crate::poll::derive::{backup, cluster};
+use crate::poll::hold::{Held, held};
+use crate::poll::report::{Endpoint, Version};
+use crate::proxmox::pve::{ClusterItem, ContentItem, NodeItem};
+use crate::proxmox::{Error, Fingerprint};
+use std::time::Duration;
+
+impl PvePoll {
+    /// Nodes of the newest list; those it does not show are gone.
+    pub(super) fn take_nodes(&mut self, seen: Vec<NodeSeen>) {
+        self.nodes.retain(|name, _| seen.iter().any(|s| s.name == *name));
+        for node in seen {
+            let kept = self.nodes.entry(node.name.clone()).or_default();
+            kept.seen = node;
+        }
+    }
+
+    /// Guests of a list that shows all for which `complete` is true.
+    pub(super) fn take_guests(&mut self, list: Vec<GuestSeen>, complete: impl Fn(&GuestSeen) -> bool, now: Now) {
+        let changed = Guests::take(&mut self.guests, list, complete, now);
+        self.changed.snapshots |= changed;
+    }
+
+    /// Takes one answer in, good or bad.
+    pub(super) fn take(&mut self, ask: Ask, answer: Answer, now: Now) {
+        match answer {
+            Ok(got) => {
+                self.ledger.allowed(&ask.topic.subject());
+                if !matches!(ask.topic, Topic::Guest(..)) {
+                    let period = self.period_of(&ask.topic, &got);
+                    self.cadence.answered(ask.topic.clone(), period, now.mono_ms);
+                }
+                self.keep(&ask, got, now);
+            }
+            Err(error) => {
+                if !matches!(ask.topic, Topic::Guest(..)) {
+                    self.cadence.failed(ask.topic.clone(), ask.topic.period(), &error, now.mono_ms);
+                }
+                self.note_failure(&ask.topic, &error, now);
+            }
+        }
+    }
+
+    /// Hosts of their own are asked about clusters rarely, and about what only clusters have hardly ever.
+    fn period_of(&self, topic: &Topic, got: &Got) -> Duration {
+        match (topic, got) {
+            (Topic::ClusterStatus, Got::ClusterStatus(items)) if cluster::cluster("", items).is_none() => {
+                STANDALONE_RECHECK
+            }
+            (Topic::NotBackedUp, _) if self.clustered != Some(true) => STANDALONE_RECHECK,
+            // Few have HA; who has none is asked less.
+            (Topic::Ha, Got::Ha(items)) if cluster::ha(items).is_empty() => Duration::from_secs(600),
+            (Topic::NodeStatus(_), _) if self.nodes.len() == 1 => Duration::from_secs(20),
+            _ => topic.period(),
+        }
+    }
+
+    /// A failure: its consequence, and a line in the record.
+    pub(super) fn note_failure(&mut self, topic: &Topic, error: &Error, now: Now) {
+        let nine = self.is_nine();
+        let privilege = topic.privilege(nine);
+        if let Topic::Guest(_, vmid, what) = topic {
+            if let Some(kept) = self.guests.get_mut(*vmid) {
+                kept.failed(*what, error, privilege, now);
+            }
+            if *what == What::Meminfo && matches!(error, Error::Status(401 | 403, _)) {
+                // A convenience, not something a monitor must have: not counted as missing.
+                self.no_files_until_ms = now.mono_ms + NO_FILES_MS;
+                return;
+            }
+            // A guest agent that is not there is the guest's own affair; `diskStatus` tells.
+            if what.is_agent() && !matches!(error, Error::Status(401 | 403, _)) {
+                return;
+            }
+        }
+        if matches!(error, Error::Status(403, _)) {
+            self.ledger.refused(&topic.subject(), topic.node(), privilege);
+        }
+        // No Ceph here, or no such question on an old PVE: normal.
+        if matches!((topic, error), (Topic::Ceph, Error::Status(..)) | (_, Error::Status(501, _))) {
+            if *topic == Topic::Ceph {
+                self.changed.ceph |= replace(&mut self.ceph, None, now);
+                self.cadence.answered(Topic::Ceph, STANDALONE_RECHECK, now.mono_ms);
+            }
+            return;
+        }
+        self.ledger.error(now, &topic.subject(), &error.to_string());
+    }
+
+    /// PVE 9 or later, as far as known.
+    fn is_nine(&self) -> bool {
+        let release = self.version.as_ref().map_or("", |v| v.release.as_str());
+        release.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 9)
+    }
+
+    fn keep(&mut self, ask: &Ask, got: Got, now: Now) {
+        let instance = self.target.instance.clone();
+        match (&ask.topic, got) {
+            (Topic::ClusterStatus, Got::ClusterStatus(items)) => self.keep_cluster(&items),
+            (Topic::Nodes, Got::Nodes(items)) => self.keep_fingerprints(&items),
+            (Topic::StorageDefinitions, Got::StorageDefinitions(all)) => {
+                self.definitions = Some(Held::new(all, now));
+            }
+            (Topic::Version, Got::Version(v)) => {
+                self.version = Some(Version { version: v.version, release: v.release, repoid: v.repoid });
+            }
+            (Topic::Ha, Got::Ha(items)) => self.ha = cluster::ha(&items),
+            (Topic::ReplicationJobs, Got::Replication(jobs)) => self.keep_replication_jobs(jobs.is_empty(), now),
+            (Topic::NotBackedUp, Got::NotBackedUp(items)) => {
+                let coverage = cluster::coverage(&instance, &items);
+                self.changed.coverage |= replace(&mut self.coverage, coverage, now);
+            }
+            (Topic::Ceph, Got::Ceph(status)) => {
+                let ceph = cluster::ceph(&instance, &status);
+                self.changed.ceph |= replace(&mut self.ceph, ceph, now);
+            }
+            (Topic::Content(node, storage), Got::Content(items)) => self.keep_files(node, storage, &items, now),
+            (Topic::Guest(_, vmid, what), got) => self.keep_guest(*vmid, *what, got, now),
+            (topic, got) => self.keep_node(topic, got, ask.since, now),
+        }
+    }
+
+    fn keep_node(&mut self, topic: &Topic, got: Got, since: i64, now: Now) {
+        let instance = self.target.instance.clone();
+        let Some(kept) = self.nodes.get_mut(topic.node()) else { return };
+        let changed = &mut self.changed;
+        match (topic, got) {
+            (Topic::NodeStatus(_), Got::NodeStatus(status)) => kept.status = Some(Held::new(*status, now)),
+            (Topic::NodeStorage(_), Got::NodeStorage(all)) => kept.storage = Some(Held::new(all, now)),
+            (Topic::Replication(_), Got::Replication(all)) => {
+                changed.replication |= kept.took_replication(&instance, &all, now);
+            }
+            (Topic::Zfs(_), Got::Zfs(all)) => changed.zfs |= kept.took_zfs(&instance, &all, now),
+            (Topic::Disks(_), Got::Disks(all)) => changed.disks |= kept.took_disks(all, now),
+            (Topic::Smart(_, device), Got::Smart(report)) => {
+                kept.smart.insert(device.clone(), Held::new(*report, now));
+                changed.disks = true;
+            }
+            (Topic::Services(_), Got::Services(all)) => kept.took_services(&all, now),
+            (Topic::Subscription(_), Got::Subscription(s)) => kept.subscription = Some(Held::new(s.status, now)),
+            (Topic::Updates(_), Got::Updates(n)) => {
+                kept.updates = Some(Held::new(i64::try_from(n).unwrap_or(i64::MAX), now));
+            }
+            (Topic::Certificates(_), Got::Certificates(all)) => kept.took_certificates(&all, now),
+            (Topic::Tasks(node), Got::Tasks(all)) => {
+                let (new, ended) = kept.took_tasks(&instance, &all, since, now);
+                changed.tasks |= new;
+                if ended {
+                    let node = node.clone();
+                    self.look_at_storages_of(&node, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A backup ended on this node: its storages and the shared ones are worth a look.
+    fn look_at_storages_of(&mut self, node: &str, now: Now) {
+        for topic in self.backup_storages(now.mono_ms) {
+            if let Topic::Content(at, storage) = &topic
+                && (at == node || self.is_shared(storage, now.mono_ms))
+            {
+                self.cadence.hasten(&topic);
+            }
+        }
+    }
+
+    fn keep_guest(&mut self, vmid: i64, what: What, got: Got, now: Now) {
+        let Some(kept) = self.guests.get_mut(vmid) else { return };
+        match got {
+            Got::Status(status) => kept.got_status(*status, now),
+            Got::Filesystems(all) => kept.got_filesystems(all, now),
+            Got::File(file) => kept.got_meminfo(&file.content, now),
+            Got::Interfaces(all) => kept.got_addresses(what, guest::addresses(&all), now),
+            Got::Os(os) => kept.got_os(what, guest::os_of_vm(&os), now),
+            Got::Config(config) => kept.got_os(what, guest::os_of_container(&config), now),
+            Got::Snapshots(all) => {
+                let changed = kept.got_snapshots(all, now);
+                self.changed.snapshots |= changed;
+            }
+            _ => {}
+        }
+    }
+
+    fn keep_files(&mut self, node: &str, storage: &str, items: &[ContentItem], now: Now) {
+        let definitions = held(&self.definitions, now.mono_ms);
+        let definition = definitions.and_then(|d| d.iter().find(|d| d.storage == storage));
+        let of_node = self.nodes.get(node).and_then(|n| held(&n.storage, now.mono_ms));
+        let item = of_node.and_then(|all| all.iter().find(|i| i.storage == storage));
+        let plugin = item.map(|i| i.plugin.as_str()).or(definition.map(|d| d.plugin.as_str())).unwrap_or_default();
+        let shared = self.is_shared(storage, now.mono_ms);
+        let place = backup::Place { instance: &self.target.instance, node, storage, plugin, shared };
+        let files = nodes::files(place, items);
+        let key = (if shared { "shared" } else { node }.to_owned(), storage.to_owned());
+        let before = self.files.get(&key).and_then(|h| h.get(now.mono_ms));
+        self.changed.files |= before != Some(&files);
+        self.files.insert(key, Held::new(files, now));
+    }
+
+    /// Without jobs no node needs to be asked for theirs.
+    fn keep_replication_jobs(&mut self, none: bool, now: Now) {
+        self.replicating = !none;
+        if none {
+            for kept in self.nodes.values_mut() {
+                self.changed.replication |= replace(&mut kept.replication, Vec::new(), now);
+            }
+        }
+    }
+
+    fn keep_cluster(&mut self, items: &[ClusterItem]) {
+        self.cluster = cluster::cluster(&self.target.instance, items);
+        self.clustered = Some(self.cluster.is_some());
+        self.find_endpoints();
+    }
+
+    fn keep_fingerprints(&mut self, items: &[NodeItem]) {
+        for item in items.iter().filter(|i| !i.ssl_fingerprint.is_empty()) {
+            self.fingerprints.insert(item.node.clone(), item.ssl_fingerprint.clone());
+        }
+        self.find_endpoints();
+    }
+
+    /// The members as further ways to the cluster: at their addresses, on the configured port. The member that is
+    /// asked calls itself local; it is the configured way already.
+    fn find_endpoints(&mut self) {
+        let Some(cluster) = &self.cluster else { return };
+        let base = self.target.access.base_url.trim_end_matches('/');
+        let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+        let port = rest.rsplit_once(':').map_or("8006", |(_, port)| port).trim_end_matches(']');
+        let configured = self.link.url() == self.target.access.base_url;
+        let known = std::mem::take(&mut self.endpoints);
+        let url_of = |ip: &str| {
+            let bracket = if ip.contains(':') { ("[", "]") } else { ("", "") };
+            format!("{scheme}://{}{ip}{}:{port}", bracket.0, bracket.1)
+        };
+        let fresh: Vec<Endpoint> = cluster
+            .members
+            .iter()
+            .filter(|m| !m.ip.is_empty())
+            .map(|m| {
+                let before = known.iter().find(|k| k.node == m.name);
+                let local = m.local && configured;
+                let url = if local { self.target.access.base_url.clone() } else { url_of(&m.ip) };
+                let fingerprint = self.fingerprints.get(&m.name).and_then(|f| Fingerprint::parse(f)).map(|f| f.0);
+                Endpoint {
+                    node: m.name.clone(),
+                    // What is known as the configured way stays that, whoever is asked at present.
+                    url: before.filter(|b| b.url == self.target.access.base_url).map_or(url, |b| b.url.clone()),
+                    ip: m.ip.clone(),
+                    online: m.online,
+                    fingerprint: fingerprint.or(before.and_then(|b| b.fingerprint)),
+                }
+            })
+            .collect();
+        if fresh != known {
+            self.link.learn(&fresh);
+            self.changed.endpoints = true;
+        }
+        self.endpoints = fresh;
+    }
+
+    /// Definitions decide; without them what the nodes say.
+    pub(super) fn is_shared(&self, storage: &str, mono_ms: u64) -> bool {
+        self.storages(mono_ms).iter().any(|s| s.name == storage && s.shared)
+    }
+}

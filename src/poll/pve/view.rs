@@ -1,0 +1,242 @@
+//! What is shown: the complete view of the connection from everything that is remembered, and the slow topics that
+//! follow from it.
+
+use super::ask::Topic;
+use super::nodes::Kept;
+use super::{Changed, PvePoll};
+use crate::model::{Cluster, Guest, Now, Storage, StorageBackup};
+use crate::poll::derive::guest::Sort;
+use crate::poll::derive::storage::OfNode;
+use crate::poll::derive::{Source, disks, guest, node, storage};
+use crate::poll::hold::{Held, held};
+use crate::poll::report::{Counters, Kind, Live, Report, Slow};
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+/// Storage figures older than this carry their time.
+const OLD_MS: u64 = 150_000;
+
+impl PvePoll {
+    pub(super) fn report(&mut self, now: Now, took: Duration) -> Report {
+        let live = self.live(now);
+        let mut statistics = self.ledger.statistics(now, self.over_budget);
+        statistics.endpoints = self.link.states();
+        let slow = self.slow_lists(now);
+        Report {
+            instance: self.target.instance.clone(),
+            kind: Kind::Pve,
+            at: now,
+            took,
+            reachable: !self.reach.is_failing(),
+            offline: self.reach.is_offline(),
+            failure: self.reach.failure().cloned(),
+            live,
+            slow,
+            statistics,
+            endpoints: std::mem::take(&mut self.changed.endpoints).then(|| self.endpoints.clone()),
+        }
+    }
+
+    fn source<'a>(&'a self, now: Now) -> Source<'a> {
+        Source {
+            instance: &self.target.instance,
+            host: &self.target.access.base_url,
+            cluster: match (&self.cluster, self.clustered) {
+                (Some(c), _) => Some(&c.name),
+                (None, Some(true)) => Some("Unknown Cluster"),
+                _ => None,
+            },
+            now: now.wall,
+        }
+    }
+
+    /// Nodes, guests, storages as of now; while the connection fails, as they were, and once it is offline, as such.
+    fn live(&mut self, now: Now) -> Live {
+        if self.reach.is_refused() {
+            let message = self.reach.failure().map_or("", |f| &f.message);
+            let failed = node::refused(&self.source(now), message);
+            return Live { nodes: vec![failed], ..Live::default() };
+        }
+        if self.reach.is_failing() {
+            let live = self.last.as_ref().and_then(|l| l.get(now.mono_ms)).cloned().unwrap_or_default();
+            return if self.reach.is_offline() { self.gone(live) } else { live };
+        }
+        let mut kept = std::mem::take(&mut self.nodes);
+        let nodes = kept.values_mut().map(|k| k.document(&self.source(now), now)).collect();
+        self.nodes = kept;
+        let (guests, counters) = self.guests_now(now);
+        let (vms, containers) = guests.into_iter().partition(|g: &Guest| g.r#type == "qemu");
+        let live = Live {
+            nodes,
+            vms,
+            containers,
+            storage: if self.target.monitor.storage { self.storages(now.mono_ms) } else { Vec::new() },
+            pbs: None,
+            cluster: self.cluster.clone().map(|c| Cluster { ha: self.ha.clone(), ..c }),
+            counters,
+            version: self.version.clone(),
+        };
+        self.last = Some(Held::new(live.clone(), now));
+        live
+    }
+
+    /// Nothing answers any more: identities and totals stay, everything that lives is zero or unknown.
+    fn gone(&self, mut live: Live) -> Live {
+        let message = self.reach.failure().map_or("", |f| &f.message);
+        for n in &mut live.nodes {
+            *n = node::unreachable(n, message);
+        }
+        for g in live.vms.iter_mut().chain(&mut live.containers) {
+            *g = guest::unreachable(g);
+        }
+        for s in &mut live.storage {
+            (s.active, s.status) = (false, if s.enabled { "inactive" } else { "disabled" }.to_owned());
+        }
+        if let Some(c) = &mut live.cluster {
+            c.quorate = false;
+            c.members.iter_mut().for_each(|m| m.online = false);
+        }
+        live.counters.clear();
+        live
+    }
+
+    fn guests_now(&mut self, now: Now) -> (Vec<Guest>, Vec<Counters>) {
+        let uncovered: Option<HashSet<i64>> =
+            held(&self.coverage, now.mono_ms).map(|c| c.uncovered.iter().copied().collect());
+        let (mut out, mut counters) = (Vec::with_capacity(self.guests.len()), Vec::new());
+        for kept in self.guests.iter() {
+            let seen = &kept.seen;
+            let watched = match seen.sort {
+                Sort::Qemu => self.target.monitor.vms,
+                Sort::Lxc => self.target.monitor.containers,
+            };
+            if seen.template == Some(true) || !watched {
+                continue;
+            }
+            let rates = match seen.counters {
+                Some(four) if seen.is_running() => self.rates.sample(seen.vmid, four, seen.uptime, now.mono_ms),
+                _ => {
+                    self.rates.stopped(seen.vmid);
+                    [0; 4]
+                }
+            };
+            if let Some([network_in, network_out, disk_read, disk_write]) =
+                seen.counters.map(|c| c.map(i64::unsigned_abs))
+            {
+                counters.push(Counters { vmid: seen.vmid, network_in, network_out, disk_read, disk_write });
+            }
+            let covered = uncovered.as_ref().map(|u| !u.contains(&seen.vmid));
+            let source = Source { now: kept.listed, ..self.source(now) };
+            out.push(guest::guest(&source, seen, &kept.detail(now.mono_ms, covered), rates));
+        }
+        (out, counters)
+    }
+
+    /// All storages; those of nodes that are not online come from what they last said.
+    pub(super) fn storages(&self, mono_ms: u64) -> Vec<Storage> {
+        let source = Source {
+            instance: &self.target.instance,
+            host: &self.target.access.base_url,
+            cluster: None,
+            now: crate::model::Time::UNSET,
+        };
+        let of = |kept: &'_ Kept| -> Option<(String, bool)> { Some((kept.seen.name.clone(), kept.seen.is_online())) };
+        let names: Vec<(String, bool)> = self.nodes.values().filter_map(of).collect();
+        let lists: Vec<OfNode> = names
+            .iter()
+            .filter_map(|(name, online)| {
+                let kept = self.nodes.get(name)?;
+                let items = held(&kept.storage, mono_ms)?;
+                let held = kept.storage.as_ref()?;
+                let asked_at = (held.age_ms(mono_ms) > OLD_MS).then_some(held.at);
+                Some(OfNode { node: name, items, asked_at, online: *online })
+            })
+            .collect();
+        storage::all(&source, held(&self.definitions, mono_ms).map(Vec::as_slice), &lists)
+    }
+
+    /// Storages that hold backups, each once: shared ones at the first online node where they are active.
+    pub(super) fn backup_storages(&self, mono_ms: u64) -> Vec<Topic> {
+        let mut out: BTreeSet<(String, String)> = BTreeSet::new();
+        for s in self.storages(mono_ms) {
+            if !s.active || !s.content.split(',').any(|c| c == "backup") {
+                continue;
+            }
+            let online = |n: &str| self.nodes.get(n).is_some_and(|k| k.seen.is_online());
+            let active_at = |n: &String| {
+                let items = self.nodes.get(n).and_then(|k| held(&k.storage, mono_ms));
+                items.is_some_and(|all| all.iter().any(|i| i.storage == s.name && i.active == Some(true)))
+            };
+            let node = if s.shared { s.nodes.iter().find(|n| online(n) && active_at(n)) } else { Some(&s.node) };
+            if let Some(node) = node {
+                out.insert((node.clone(), s.name.clone()));
+            }
+        }
+        out.into_iter().map(|(node, storage)| Topic::Content(node, storage)).collect()
+    }
+
+    /// What is asked beside the cycle, in the order of its worth.
+    pub(super) fn slow(&self, mono_ms: u64) -> Vec<Topic> {
+        let online: Vec<&String> = self.nodes.iter().filter(|(_, k)| k.seen.is_online()).map(|(n, _)| n).collect();
+        let each = |topic: fn(String) -> Topic| online.iter().map(move |n| topic((*n).clone()));
+        let mut all = vec![Topic::Version];
+        let clustered = self.clustered == Some(true);
+        if self.target.monitor.backups {
+            all.extend(each(Topic::Tasks));
+            all.extend(self.backup_storages(mono_ms));
+        }
+        if clustered {
+            all.extend([Topic::Ha, Topic::Nodes, Topic::ReplicationJobs]);
+            if self.replicating {
+                all.extend(each(Topic::Replication));
+            }
+        }
+        all.extend([Topic::NotBackedUp, Topic::Ceph]);
+        all.extend(each(Topic::Zfs));
+        all.extend(each(Topic::Services));
+        all.extend(each(Topic::Disks));
+        for (name, kept) in self.nodes.iter().filter(|(_, k)| k.seen.is_online()) {
+            let listed = held(&kept.disks, mono_ms).map_or(&[][..], Vec::as_slice);
+            let awake = listed.iter().filter(|d| disks::never_sleeps(d));
+            all.extend(awake.map(|d| Topic::Smart(name.clone(), d.devpath.clone())));
+        }
+        all.extend(each(Topic::Subscription));
+        all.extend(each(Topic::Certificates));
+        all.extend(each(Topic::Updates));
+        all
+    }
+
+    fn slow_lists(&mut self, now: Now) -> Slow {
+        // Nothing is told while nothing can be known: the lists stay as they are.
+        if self.reach.is_failing() {
+            return Slow::default();
+        }
+        let changed = Changed { endpoints: self.changed.endpoints, ..std::mem::take(&mut self.changed) };
+        self.changed.endpoints = changed.endpoints;
+        let (ms, instance) = (now.mono_ms, self.target.instance.as_str());
+        let nodes = || self.nodes.values();
+        Slow {
+            backup_tasks: changed.tasks.then(|| nodes().flat_map(|n| n.tasks().cloned()).collect()),
+            storage_backups: changed.files.then(|| self.all_files(ms)),
+            guest_snapshots: changed
+                .snapshots
+                .then(|| self.guests.iter().flat_map(|g| g.snapshots(instance, ms)).collect()),
+            pbs_backups: None,
+            replication: changed
+                .replication
+                .then(|| nodes().filter_map(|n| held(&n.replication, ms)).flatten().cloned().collect()),
+            ceph: changed.ceph.then(|| held(&self.ceph, ms).cloned().flatten()),
+            zfs_pools: changed.zfs.then(|| nodes().filter_map(|n| held(&n.zfs, ms)).flatten().cloned().collect()),
+            physical_disks: changed.disks.then(|| nodes().flat_map(|n| n.disks(instance, ms)).collect()),
+            coverage: changed.coverage.then(|| held(&self.coverage, ms).cloned()),
+        }
+    }
+
+    /// Backup files of all storages, each volume once.
+    fn all_files(&self, mono_ms: u64) -> Vec<StorageBackup> {
+        let mut seen = HashSet::new();
+        let all = self.files.values().filter_map(|h| h.get(mono_ms)).flatten();
+        // The id is made of the volume alone: a folder that several nodes see without being marked as shared shows once.
+        all.filter(|f| seen.insert(f.volid.as_str())).cloned().collect()
+    }
+}
