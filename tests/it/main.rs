@@ -14,6 +14,7 @@ mod notify;
 mod packaging;
 mod poll;
 mod proxmox;
+mod settings;
 mod setup;
 mod socket;
 mod spine;
