@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod discover;
 mod door;
+mod door_kit;
 mod export;
 mod history;
 mod nodes;
