@@ -36,6 +36,8 @@ fn limits() -> Limits {
 pub struct Plan {
     pub tls: bool,
     pub connections_per_address: Option<usize>,
+    /// The house waits this long for stalled bodies and readers.
+    pub patience_secs: Option<u64>,
     /// Descriptors the process may have.
     pub descriptors: Option<u64>,
 }
@@ -61,6 +63,7 @@ impl House {
             .args(["--exact", "door_kit::a_house_in_its_own_process", "--ignored", "--nocapture"])
             .env("PULSE_TEST_HOUSE", &dir)
             .env("PULSE_TEST_PER_ADDRESS", plan.connections_per_address.unwrap_or(0).to_string())
+            .env("PULSE_TEST_PATIENCE", plan.patience_secs.unwrap_or(0).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log);
@@ -185,9 +188,13 @@ impl Drop for House {
 fn a_house_in_its_own_process() {
     let Some(dir) = std::env::var_os("PULSE_TEST_HOUSE").map(PathBuf::from) else { return };
     let mut limits = limits();
-    match std::env::var("PULSE_TEST_PER_ADDRESS").ok().and_then(|n| n.parse().ok()) {
-        None | Some(0) => {}
-        Some(n) => limits.connections_per_address = n,
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok()).filter(|n| *n > 0);
+    if let Some(n) = number("PULSE_TEST_PER_ADDRESS") {
+        limits.connections_per_address = n as usize;
+    }
+    if let Some(secs) = number("PULSE_TEST_PATIENCE") {
+        limits.body_time = Duration::from_secs(secs);
+        limits.write_time = Duration::from_secs(secs);
     }
     let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     let tls = certificate.exists().then_some((certificate, key));
