@@ -21,7 +21,7 @@ pub fn route_of(
     given: &[(String, String)],
 ) -> (Option<String>, Option<String>) {
     let Some((route, _)) = catalog::find(routes(is_pbs), method, path) else {
-        return (None, Some(format!("{method} {path}: no such path")));
+        return (None, Some(format!("{method} {path}: no such path in the simulated part of the API")));
     };
     let wrong = catalog::check(route, given).err().and_then(|refusal| refusal.parameter);
     (Some(route.path.to_owned()), wrong.map(|(name, text)| format!("{method} {path}: parameter {name}: {text}")))

@@ -23,7 +23,7 @@ mod world;
 pub use access::{Access, TICKET_SECS};
 pub use fault::{Fault, Scope};
 pub use net::{Call, Counts};
-pub use simulator::{Simulator, start};
+pub use simulator::{Connection, Simulator, start};
 pub use spec::{AUDITOR, Clock, HostSpec, PbsSpec, PveSpec, Spec, Version, monitor_privileges};
 pub use truth::{DatastoreTruth, GuestTruth, MemorySource, NodeTruth, StorageTruth, Truth};
 pub use world::{Agent, Change, Kind};

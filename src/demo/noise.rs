@@ -34,9 +34,10 @@ pub fn pick<T>(h: u64, choices: &'static [T]) -> &'static T {
     &choices[(h % choices.len() as u64) as usize]
 }
 
-/// Periods in seconds and their share of the swing: a day, then about 83 and 7 minutes. The short ones
-/// do not divide the long ones, so the curve never repeats visibly.
-const PARTS: [(f64, f64); 3] = [(86_400.0, 0.6), (4_973.0, 0.25), (437.0, 0.15)];
+/// Periods in seconds, their share of the swing, and how many times the phase shifts them: a day, then about 83
+/// and 7 minutes. The short ones do not divide the long ones, so the curve never repeats visibly; and their shifts
+/// are far apart even where the days of two waves agree.
+const PARTS: [(f64, f64, f64); 3] = [(86_400.0, 0.6, 1.0), (4_973.0, 0.25, 31.0), (437.0, 0.15, 57.0)];
 
 /// A positive quantity with a daily rhythm and faster ripples. Its integral is known exactly, so a
 /// cumulative counter is a function of time and not a sum that somebody has to keep.
@@ -53,11 +54,8 @@ pub struct Wave {
 impl Wave {
     /// The value at second `t` since 1970.
     pub fn at(&self, t: f64) -> f64 {
-        let ripple: f64 = (1..)
-            .zip(PARTS)
-            .map(|(k, (period, share))| share * (TAU * (t / period + self.phase * f64::from(k))).sin())
-            .sum();
-        self.mean * (1.0 + self.swing * ripple)
+        let part = |(period, share, times)| share * (TAU * (t / period + self.phase * times)).sin();
+        self.mean * (1.0 + self.swing * PARTS.into_iter().map(part).sum::<f64>())
     }
 
     /// The integral over `from..to` (seconds): what a counter grew by when this wave is a rate.
@@ -65,14 +63,11 @@ impl Wave {
         if to <= from {
             return 0.0;
         }
-        let ripple: f64 = (1..)
-            .zip(PARTS)
-            .map(|(k, (period, share))| {
-                let angle = |t: f64| TAU * (t / period + self.phase * f64::from(k));
-                share * period / TAU * (angle(from).cos() - angle(to).cos())
-            })
-            .sum();
-        self.mean * ((to - from) + self.swing * ripple)
+        let part = |(period, share, times)| {
+            let angle = |t: f64| TAU * (t / period + self.phase * times);
+            share * period / TAU * (angle(from).cos() - angle(to).cos())
+        };
+        self.mean * ((to - from) + self.swing * PARTS.into_iter().map(part).sum::<f64>())
     }
 }
 

@@ -6,7 +6,7 @@ use super::net::{self, Call, Certificate, Counts, Listening, Message, Order, Pla
 use super::scene::Scene;
 use super::spec::{HostSpec, Spec};
 use super::truth::Truth;
-use super::world::{Change, World};
+use super::world::{Change, Host, World};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,6 +18,19 @@ pub struct Simulator {
     thread: Option<JoinHandle<()>>,
     ports: Vec<u16>,
     spec: Spec,
+}
+
+/// How to reach one host.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Whether it is a Proxmox Backup Server.
+    pub backup_server: bool,
+    /// The cluster's or the server's name.
+    pub name: String,
+    pub url: String,
+    /// SHA-256 of the certificate of its first node.
+    pub fingerprint: String,
+    pub access: Access,
 }
 
 /// Builds the world of a spec and starts to listen on all its addresses.
@@ -128,6 +141,20 @@ impl Simulator {
     /// User and password of a host.
     pub fn login(&self, host: usize) -> (String, String) {
         self.access(host).map(|a| (a.user, a.password)).unwrap_or_default()
+    }
+
+    /// Everything that is needed to connect to each host, in the spec's order.
+    pub fn connections(&self) -> Vec<Connection> {
+        let Some(scene) = self.scene() else { return Vec::new() };
+        let hosts = scene.world.hosts.iter().zip(&scene.access).enumerate();
+        let connection = |(index, (host, access)): (usize, (&Host, &Access))| Connection {
+            backup_server: matches!(host, Host::Pbs(_)),
+            name: host.name().to_owned(),
+            url: self.url(index),
+            fingerprint: scene.fingerprints.get(index).and_then(|f| f.first()).cloned().unwrap_or_default(),
+            access: access.clone(),
+        };
+        hosts.map(connection).collect()
     }
 
     /// Spoils requests until it is cleared; the first fault that covers a request counts.

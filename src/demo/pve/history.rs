@@ -95,13 +95,16 @@ pub fn node(ask: &Ask) -> Outcome {
     let (pve, index) = ask.node()?;
     let node = pve.nodes.get(index).ok_or_else(|| Refusal::new(500, "no such node"))?;
     let (step, times) = times(ask, pve.version);
+    // Past samples count the guests that are here now: earlier moves are not remembered.
+    let guests: Vec<&Guest> = pve.guests_on(index, ask.t).collect();
     let mut rows = Vec::new();
     for t in times {
         let mut row = Map::new();
         row.insert("time".to_owned(), json!(t));
         // A gap: the collector was restarted then, or the node had not been booted yet.
         let missing = t < node.booted || unit(hash(node.seed, t.unsigned_abs(), 0x6A9)) < 0.01;
-        if let Some(f) = pve.node_at(index, t - step / 2).filter(|_| !missing) {
+        if !missing {
+            let f = node.at(guests.iter().copied(), t - step / 2);
             let [netin, netout] = node.rates.map(|rate| average(&rate, t, step));
             let figures = json!({
                 "cpu": f.cpu, "iowait": f.iowait, "loadavg": f.load[0], "maxcpu": node.cores,

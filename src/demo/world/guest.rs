@@ -162,21 +162,26 @@ impl Guest {
     }
     /// What it uses at second `t`.
     pub fn at(&self, t: i64) -> Figures {
-        let Some(span) = self.span_at(t) else {
+        let mut figures = self.load_at(t);
+        if let Some(span) = self.span_at(t) {
+            figures.uptime = t - span.from;
+            figures.counters = self.rates.map(|rate| rate.over(span.from as f64, t as f64).max(0.0) as u64);
+            figures.disk = if self.kind == Kind::Lxc { self.root_used(t) } else { 0 };
+        }
+        figures
+    }
+
+    /// Only processor and memory: a node sums these over all its guests for every sample of its history.
+    pub fn load_at(&self, t: i64) -> Figures {
+        if !self.running_at(t) {
             return Figures { memory_total: self.maxmem, ..Figures::default() };
-        };
+        }
         let at = t as f64;
         // Unless a test fixed it, the processor flickers every few seconds.
         let flicker = if self.cpu.swing == 0.0 { 0.0 } else { 0.08 };
         let jitter = between(hash(self.seed, t.div_euclid(5).unsigned_abs(), 11), 1.0 - flicker, 1.0 + flicker);
-        let mut figures = Figures {
-            running: true,
-            uptime: t - span.from,
-            cpu: (self.cpu.at(at) * jitter).clamp(0.0005, 1.0),
-            counters: self.rates.map(|rate| rate.over(span.from as f64, at).max(0.0) as u64),
-            disk: if self.kind == Kind::Lxc { self.root_used(t) } else { 0 },
-            ..Figures::default()
-        };
+        let mut figures =
+            Figures { running: true, cpu: (self.cpu.at(at) * jitter).clamp(0.0005, 1.0), ..Figures::default() };
         self.remember(at, &mut figures);
         figures
     }

@@ -80,9 +80,10 @@ impl Pve {
 }
 
 impl Node {
-    fn at<'a>(&self, guests: impl Iterator<Item = &'a Guest>, t: i64) -> NodeFigures {
+    /// What it uses at second `t` while it carries these guests.
+    pub fn at<'a>(&self, guests: impl Iterator<Item = &'a Guest>, t: i64) -> NodeFigures {
         let (mut cpu, mut memory) = (0.0, 2 * GIB);
-        for figures in guests.map(|g| (g.cores, g.at(t))).filter(|(_, f)| f.running) {
+        for figures in guests.map(|g| (g.cores, g.load_at(t))).filter(|(_, f)| f.running) {
             cpu += figures.0 * figures.1.cpu;
             memory += figures.1.memory_host;
         }

@@ -98,3 +98,14 @@ fn no_secret_is_remembered_or_shown() {
     assert!(remembered.contains(&user));
     assert!(!remembered.contains(&password) && !remembered.contains(&sim.token(0).1));
 }
+
+#[test]
+fn each_host_says_how_to_connect_to_it() {
+    let sim = start(Spec::small(2, 3, 1).frozen(AFTERNOON));
+    let connections = sim.connections();
+    let told: Vec<_> = connections.iter().map(|c| (c.backup_server, c.name.as_str(), c.url.clone())).collect();
+    assert_eq!(told, [(false, "homelab", sim.url(0)), (true, "pbs", sim.url(1))]);
+    assert_eq!(connections[1].fingerprint, sim.fingerprint(1));
+    assert_eq!(connections[0].access.user, "pulse-monitor@pam");
+    assert_eq!(connections[1].access.token_id, "pulse-monitor@pbs!pulse");
+}

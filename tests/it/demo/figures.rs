@@ -265,3 +265,25 @@ fn snapshots_list_the_present_as_current() {
     }
     assert!(sim.truth().guests.iter().any(|g| g.snapshots > 1));
 }
+
+#[test]
+fn afternoons_are_busier_than_nights() {
+    let sim = start(Spec::new(1).with_pve(PveSpec::new("lab", 1, 60)).frozen(AFTERNOON));
+    let busy = |t| sim.truth_at(t).guests.iter().map(|g| g.rates[2] + g.rates[3]).sum::<f64>();
+    assert!(busy(AFTERNOON) > 1.4 * busy(AFTERNOON - 12 * 3600));
+}
+
+#[test]
+fn two_clusters_share_names_and_numbers_but_not_backups() {
+    let one = |name| PveSpec::new(name, 2, 20);
+    let spec = Spec::new(4).with_pve(one("east")).with_pve(one("west")).with_pbs(pulse::demo::PbsSpec::new("pbs"));
+    let sim = start(spec.frozen(AFTERNOON));
+    let nodes = |host| Client::of(&sim, host).data("/nodes")[0]["node"].clone();
+    assert_eq!(nodes(0), nodes(1));
+    let pbs = Client::of(&sim, 2);
+    let snapshots =
+        |ns: &str| pbs.data(&format!("/admin/datastore/main/snapshots?ns={ns}&backup-type=vm&backup-id=100"));
+    let (east, west) = (snapshots("east"), snapshots("west"));
+    assert!(!rows(&east).is_empty() && rows(&east).len() == rows(&west).len());
+    assert_ne!(east[0]["size"], west[0]["size"]);
+}

@@ -31,7 +31,10 @@ impl Dice {
         hash(self.0, draw as u64, n)
     }
     fn wave(&self, n: u64, mean: f64, swing: f64) -> Wave {
-        Wave { mean, swing, phase: unit(self.of(Draw::Phase, n)) }
+        let h = self.of(Draw::Phase, n);
+        // Most work is done in the early afternoon (0.67 peaks at 14:00 UTC); some machines work at any hour.
+        let phase = if h % 6 == 0 { unit(h) } else { between(h, 0.56, 0.78) };
+        Wave { mean, swing, phase }
     }
 }
 

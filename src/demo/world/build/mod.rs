@@ -77,6 +77,9 @@ fn pbs(spec: &Spec, index: usize, it: &PbsSpec, born: i64) -> Pbs {
         .iter()
         .filter_map(|h| if let HostSpec::Pve(pve) = h { Some(pve.name.clone()) } else { None })
         .collect();
+    // Two clusters of one name share a namespace.
+    namespaces.sort();
+    namespaces.dedup();
     namespaces.push("archive".to_owned());
     namespaces.push("archive/2024".to_owned());
     let used = |share: f64, total: u64| Wave { mean: total as f64 * share, swing: 0.004, phase: unit(seed) };
