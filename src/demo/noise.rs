@@ -54,7 +54,7 @@ pub struct Wave {
 impl Wave {
     /// The value at second `t` since 1970.
     pub fn at(&self, t: f64) -> f64 {
-        let part = |(period, share, times)| share * (TAU * (t / period + self.phase * times)).sin();
+        let part = |(period, share, times): (f64, f64, f64)| share * (TAU * (t / period + self.phase * times)).sin();
         self.mean * (1.0 + self.swing * PARTS.into_iter().map(part).sum::<f64>())
     }
 
@@ -63,7 +63,7 @@ impl Wave {
         if to <= from {
             return 0.0;
         }
-        let part = |(period, share, times)| {
+        let part = |(period, share, times): (f64, f64, f64)| {
             let angle = |t: f64| TAU * (t / period + self.phase * times);
             share * period / TAU * (angle(from).cos() - angle(to).cos())
         };
