@@ -33,7 +33,7 @@ impl Dice {
     fn wave(&self, n: u64, mean: f64, swing: f64) -> Wave {
         let h = self.of(Draw::Phase, n);
         // Most work is done in the early afternoon (0.67 peaks at 14:00 UTC); some machines work at any hour.
-        let phase = if h % 6 == 0 { unit(h) } else { between(h, 0.56, 0.78) };
+        let phase = if h.is_multiple_of(6) { unit(h) } else { between(h, 0.56, 0.78) };
         Wave { mean, swing, phase }
     }
 }
