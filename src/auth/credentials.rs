@@ -11,8 +11,9 @@ pub const MOST_PASSWORD: usize = 72;
 pub const LEAST_PASSWORD: usize = 8;
 pub const MOST_USER: usize = 64;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 enum Password {
+    #[default]
     None,
     /// From the environment, not hashed yet (or too long for bcrypt).
     Plain(Secret),
@@ -21,7 +22,7 @@ enum Password {
 }
 
 /// What is configured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Credentials {
     user: String,
     password: Password,

@@ -62,6 +62,8 @@ pub struct Wish {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tokens {
     list: Vec<(Hash, Token)>,
+    /// A use was noted that the file does not have.
+    used: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,7 +79,7 @@ impl Tokens {
             Ok((hash, t))
         };
         let list = file.tokens.into_iter().map(with_hash).collect::<Result<_, String>>()?;
-        Ok(Tokens { list })
+        Ok(Tokens { list, used: false })
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -93,7 +95,7 @@ impl Tokens {
         self.list.is_empty()
     }
 
-    /// Some token opens everything: an instance with only such tokens has credentials.
+    /// The live token of this hash.
     pub fn find(&self, given: &Hash, now: Now) -> Option<&Token> {
         self.list.iter().find(|(hash, t)| hash == given && t.lives(now)).map(|(_, t)| t)
     }
@@ -103,14 +105,18 @@ impl Tokens {
         self.iter().any(|t| t.id == id && t.lives(now))
     }
 
-    /// Notes a use; true when the file should be written for it.
-    pub fn used(&mut self, given: &Hash, now: Now) -> bool {
-        let Some((_, token)) = self.list.iter_mut().find(|(hash, _)| hash == given) else { return false };
-        let write = now.unix_secs() - token.last_used.unix_secs() >= USE_STEP_SECS;
-        if write {
+    /// Notes a use.
+    pub fn used(&mut self, given: &Hash, now: Now) {
+        let Some((_, token)) = self.list.iter_mut().find(|(hash, _)| hash == given) else { return };
+        if now.unix_secs() - token.last_used.unix_secs() >= USE_STEP_SECS {
             token.last_used = now.wall;
+            self.used = true;
         }
-        write
+    }
+
+    /// The file's bytes when a use was noted since the last call.
+    pub fn take_used(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.used).then(|| self.to_bytes())
     }
 
     /// The tokens with one more, and its text, which is shown once. The error is fit for a 400.
@@ -210,7 +216,12 @@ mod tests {
     fn uses_are_written_now_and_then() {
         let (mut tokens, _, text) = Tokens::default().with(wish("a", &[Scope::Read]), now()).unwrap();
         let hash = Hash::of(&text);
-        assert!(tokens.used(&hash, now()) && !tokens.used(&hash, now().plus(Duration::from_secs(299))));
-        assert!(tokens.used(&hash, now().plus(Duration::from_secs(300))));
+        let mut use_after = |secs| {
+            tokens.used(&hash, now().plus(Duration::from_secs(secs)));
+            tokens.take_used()
+        };
+        assert!(use_after(0).is_some() && use_after(299).is_none() && use_after(300).is_some());
+        let last = Tokens::load(&tokens.to_bytes()).unwrap().iter().next().unwrap().last_used;
+        assert_eq!(last, now().plus(Duration::from_secs(300)).wall);
     }
 }

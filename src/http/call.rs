@@ -109,8 +109,12 @@ pub struct Who {
     pub manage: bool,
     /// May export and import the configuration.
     pub export: bool,
+    /// May fetch the metrics, whatever else.
+    pub scrape: bool,
     /// Came with a session cookie: changes need the CSRF token.
     pub session: Option<String>,
+    /// What authorises a socket opened with this request; see `auth::Doors::still_open`.
+    pub key: String,
 }
 
 /// One request as the handlers see it.

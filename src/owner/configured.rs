@@ -152,6 +152,10 @@ impl Core {
         if now.log_level != before.log_level {
             log::set_max_level(now.log_level);
         }
+        if now.auth != before.auth {
+            self.doors.configure(&now.auth);
+            self.tend_doors();
+        }
         let timing = |s: &Settings| (s.pve_polling, s.pbs_polling, s.connection_timeout);
         if timing(&now) != timing(before) {
             self.nodes_changed();

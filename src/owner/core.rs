@@ -27,6 +27,7 @@ pub struct Core {
     pub config: config::Live,
     pub hub: Hub,
     pub history: History,
+    pub doors: crate::auth::Doors,
 }
 
 impl Core {
@@ -46,6 +47,7 @@ impl Core {
             config: config::Live::default(),
             hub: Hub::default(),
             history: History::new(),
+            doors: crate::auth::Doors::default(),
         }
     }
 
@@ -104,6 +106,7 @@ impl Core {
                 }
             }
             Answer::Later(task) => self.jobs.submit(task, reply),
+            Answer::Heavy(task) => self.jobs.submit_heavy(task, reply),
             Answer::Save(changes, then) => self.save_and_finish(changes, then, reply),
         }
     }

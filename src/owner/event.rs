@@ -30,6 +30,8 @@ pub enum Answer {
     Now(Response),
     /// Something that blocks or takes long: it runs on a job thread.
     Later(Task),
+    /// The same for work that keeps a processor busy (passwords): one thread does all of it, and few may wait.
+    Heavy(Task),
     /// A change of the data directory: it is answered when it is durable. Changes keep their order.
     Save(Vec<Change>, Saved),
 }
@@ -70,6 +72,43 @@ impl Answer {
                 After::Continue(Box::new(move |core| then(core, out)))
             }),
         })
+    }
+}
+
+impl Answer {
+    /// [`Answer::job_then`] for work that keeps a processor busy.
+    pub fn heavy_then<T: Send + 'static>(
+        name: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce(&mut Core, T) -> Answer + Send + 'static,
+    ) -> Answer {
+        match Answer::job_then(name, work, then) {
+            Answer::Later(task) => Answer::Heavy(task),
+            other => other,
+        }
+    }
+
+    /// The same answer with a last touch on the response, whenever that comes.
+    pub fn map(self, touch: impl FnOnce(Response) -> Response + Send + 'static) -> Answer {
+        match self {
+            Answer::Now(response) => Answer::Now(touch(response)),
+            Answer::Later(task) => Answer::Later(task.map(touch)),
+            Answer::Heavy(task) => Answer::Heavy(task.map(touch)),
+            Answer::Save(changes, then) => {
+                Answer::Save(changes, Box::new(move |core, outcome| then(core, outcome).map(touch)))
+            }
+        }
+    }
+}
+
+impl Task {
+    fn map(self, touch: impl FnOnce(Response) -> Response + Send + 'static) -> Task {
+        let Task { name, work } = self;
+        let work = move || match work() {
+            After::Reply(response) => After::Reply(touch(response)),
+            After::Continue(then) => After::Continue(Box::new(move |core| then(core).map(touch))),
+        };
+        Task { name, work: Box::new(work) }
     }
 }
 

@@ -11,6 +11,8 @@ use std::thread;
 
 /// Work waiting at most; beyond it the caller is told to come back.
 const QUEUE_LENGTH: usize = 256;
+/// Passwords that may wait to be compared, each a quarter of a second of a processor.
+const HEAVY_QUEUE: usize = 32;
 /// Workers: enough for mail, webhooks and tests of nodes to wait side by side.
 const WORKERS: usize = 4;
 const STACK_BYTES: usize = 256 * 1024;
@@ -23,6 +25,8 @@ struct Item {
 /// The owner's end of the job threads.
 pub struct Jobs {
     queue: Sender<Item>,
+    /// One thread: a flood of logins must leave processors to others.
+    heavy: Sender<Item>,
     events: Sender<Event>,
     panics: Arc<AtomicU64>,
 }
@@ -32,17 +36,19 @@ impl Jobs {
     pub fn start(events: Sender<Event>) -> Jobs {
         let (queue, work) = bounded::<Item>(QUEUE_LENGTH);
         let panics = Arc::new(AtomicU64::new(0));
-        for n in 0..WORKERS {
-            let (work, events, panics) = (work.clone(), events.clone(), panics.clone());
+        let (heavy, heavy_work) = bounded::<Item>(HEAVY_QUEUE);
+        let lanes = (0..WORKERS).map(|n| (format!("job-{n}"), work.clone())).chain([("job-heavy".into(), heavy_work)]);
+        for (name, work) in lanes {
+            let (events, panics) = (events.clone(), panics.clone());
             let spawned = thread::Builder::new()
-                .name(format!("job-{n}"))
+                .name(name)
                 .stack_size(STACK_BYTES)
                 .spawn(move || worker(&work, &events, &panics));
             if let Err(e) = spawned {
                 log::error!("failed to start a job thread: {e}");
             }
         }
-        Jobs { queue, events, panics }
+        Jobs { queue, heavy, events, panics }
     }
 
     /// Hands a task over. When the queue is full the reply is a 503 and nothing is done.
@@ -54,6 +60,17 @@ impl Jobs {
             if let Some(reply) = item.reply {
                 let _ = reply.send(Response::error(503, "Too much work is waiting, try again in a few seconds"));
             }
+        }
+    }
+
+    /// Hands over work that keeps a processor busy. When too much waits the reply is a 429 and nothing is done.
+    pub fn submit_heavy(&self, task: Task, reply: Option<Sender<Response>>) {
+        if let Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) =
+            self.heavy.try_send(Item { task, reply })
+            && let Some(reply) = item.reply
+        {
+            let busy = Response::error(429, "Too many requests. Please wait before trying again.");
+            let _ = reply.send(busy.with("Retry-After", "5"));
         }
     }
 

@@ -20,6 +20,7 @@ impl Core {
             self.state.last_update = self.now.wall;
             self.publisher.touch(self.now);
         }
+        self.tend_doors();
         if uptime % PING_SECS == 0 && self.hub.count() > 0 {
             let ping = socket::message("ping", &json!({ "timestamp": self.now.unix_secs() }), None);
             self.hub.broadcast_event(&ping);

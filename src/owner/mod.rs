@@ -6,6 +6,7 @@ mod configured;
 mod connections;
 mod core;
 mod delta;
+mod doors;
 mod event;
 mod jobs;
 mod life;

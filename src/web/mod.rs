@@ -2,12 +2,17 @@
 
 pub mod assets;
 pub mod door;
+pub mod guard;
+pub mod headers;
 pub mod hub;
+pub mod limits;
 pub mod metadata;
 pub mod nodes;
 pub mod probe;
+pub mod refusal;
 pub mod router;
 pub mod routes;
 pub mod settings;
+pub mod sockets;
 pub mod state;
 pub mod transfer;

@@ -11,6 +11,8 @@ pub enum Policy {
     Open,
     /// Reading: a valid credential of any scope; in API-only mode (token but no password) open.
     Read,
+    /// The metrics: whoever may read, and tokens with scope `scrape`.
+    Scrape,
     /// Changing: a session (with CSRF token), Basic, or a token with scope `manage`.
     Manage,
     /// Configuration export and import: contract rest.md and the public document's list of who may.
@@ -33,6 +35,8 @@ pub enum Limit {
     TestMail,
     /// 10 an hour.
     UpdateCheck,
+    /// 30 a minute: new WebSocket clients.
+    Socket,
     /// Health checks and the state: never limited.
     None,
 }
