@@ -4,6 +4,7 @@
 mod logging;
 mod systemd;
 
+use crate::auth;
 use crate::config::transfer;
 use crate::config::{DataDir, Environment, Live, Monitor, Node, Nodes, Opened, Secret, Settings, Writer, data_dir};
 use crate::demo as simulation;
@@ -81,6 +82,8 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
         log::error!("{file}: {problem}");
     }
     log::set_max_level(opened.settings.log_level);
+    let kept = auth::Files::read(&dir)?;
+    let audit = auth::audit::Log::start(path)?;
     let (sender, events) = bounded(EVENTS_WAITING);
     let outside = sender.clone();
     let writer = Writer::start(dir, LOOK_EVERY, move |change| {
@@ -95,6 +98,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     let mut core = Core::new(Now::read(started), Jobs::start(sender.clone()));
     core.pollers.zero(started);
     core.config = config;
+    core.open_doors(&kept, audit)?;
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();

@@ -10,7 +10,7 @@ use super::peer::counted;
 use super::recovery::Recovery;
 use super::sessions::{Sessions, Ticket};
 use super::tokens::{Scope, Tokens};
-use crate::config::{AuthSettings, DataFile, Secret, Settings};
+use crate::config::{AuthSettings, DataDir, DataFile, Secret, Settings};
 use crate::http::Call;
 use crate::model::Now;
 use std::collections::BTreeMap;
@@ -33,6 +33,13 @@ pub struct Files {
     pub sessions: Option<Vec<u8>>,
     pub tokens: Option<Vec<u8>>,
     pub recovery: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// Reads them; blocks, at start. A file that cannot be read could mean starting without a credential: an error.
+    pub fn read(dir: &DataDir) -> Result<Files, String> {
+        Ok(Files { sessions: dir.read(SESSIONS)?, tokens: dir.read(TOKENS)?, recovery: dir.read(RECOVERY)? })
+    }
 }
 
 /// See the module.
@@ -91,7 +98,7 @@ impl Doors {
 
     /// No credential of any kind: whoever comes first sets Pulse up.
     pub fn is_unclaimed(&self, settings: &Settings) -> bool {
-        !self.credentials.has_some_account() && !self.has_token() && settings.auth.proxy.is_none()
+        !self.credentials.has_some_account() && !self.has_token() && !settings.has_credentials()
     }
 
     /// Some API token exists.

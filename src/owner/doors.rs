@@ -2,11 +2,31 @@
 //! authorisation has ended.
 
 use super::{Answer, Core};
+use crate::auth::audit::Log;
 use crate::auth::credentials::bcrypt_hash;
+use crate::auth::{Doors, Files};
 use crate::config::{Change, DataFile};
 use crate::http::Response;
 
 impl Core {
+    /// Sets the doors up with the settings in force; before the first request.
+    pub fn open_doors(&mut self, files: &Files, audit: Log) -> Result<(), String> {
+        let (doors, remarks) = Doors::open(&self.config.settings, files, audit, self.now)?;
+        for remark in remarks {
+            log::warn!("{remark}");
+        }
+        if let Some(code) = doors.bootstrap() {
+            log::warn!(
+                "Pulse has no credentials yet. Whoever opens the page from a private network sets it up; from elsewhere the \
+                 code {} is needed",
+                code.expose()
+            );
+        }
+        self.doors = doors;
+        self.tend_doors();
+        Ok(())
+    }
+
     /// Once a second, and after credentials changed.
     pub fn tend_doors(&mut self) {
         for (file, content) in self.doors.tick(self.now) {

@@ -2,8 +2,8 @@
 //! route that was found, so the path that is guarded is the path that is served.
 
 use super::routes::Route;
-use super::{assets, metadata, nodes, settings, state, transfer};
-use crate::http::{Body, Call, Method, Response, percent_decode};
+use super::{guard, metadata, nodes, settings, sockets, state, transfer};
+use crate::http::{Call, Method, Response, percent_decode};
 use crate::owner::{Answer, Core};
 
 /// The route tables of all areas, one a line.
@@ -14,6 +14,7 @@ pub const AREAS: &[&[Route]] = &[
     settings::ROUTES,
     metadata::ROUTES,
     transfer::ROUTES,
+    sockets::ROUTES,
 ];
 
 /// Every route there is.
@@ -22,19 +23,9 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 }
 
 /// Answers one request: guard, handler, headers.
-pub fn handle(core: &mut Core, mut call: Call) -> Answer {
-    if call.path == "/ws" {
-        return Response::new(101, "text/plain", Body::Static(b"")).into();
-    }
-    match find(call.method, &call.raw_path) {
-        Way::Route(route, params) => {
-            call.params = params;
-            call.who.read = true;
-            (route.handler)(core, &call)
-        }
-        Way::Page => assets::serve(&call).unwrap_or_else(|| Response::error(404, "404 page not found")).into(),
-        way => dead_end(&way, &call, core.now.unix_secs()).into(),
-    }
+pub fn handle(core: &mut Core, call: Call) -> Answer {
+    let way = find(call.method, &call.raw_path);
+    guard::enter(core, call, way)
 }
 
 /// Where a method and a path lead.

@@ -26,6 +26,7 @@ impl Desk {
     pub fn over(mut dir: DataDir, folder: &Folder, vars: &[(&str, &str)]) -> Result<Desk, String> {
         let mut process: Vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         process.insert("PULSE_DATA_DIR".to_owned(), folder.path().to_string_lossy().into_owned());
+        let kept = pulse::auth::Files::read(&dir)?;
         let opened = Opened::read(&mut dir, Environment { process, ..Environment::default() })?;
         let (sender, events) = bounded(1024);
         let outside = sender.clone();
@@ -38,6 +39,7 @@ impl Desk {
         })?;
         let mut core = Core::new(Now::simulated(1_756_289_720_000), Jobs::start(sender));
         core.config = Live::new(opened, writer);
+        core.open_doors(&kept, pulse::auth::audit::Log::start(folder.path())?)?;
         core.nodes_changed();
         Ok(Desk { core, events })
     }
