@@ -127,6 +127,10 @@ impl Message {
         out
     }
 
+    pub fn is_resolved(&self) -> bool {
+        self.kind == Kind::Resolved
+    }
+
     /// Alerts in all, listed or not.
     pub fn count(&self) -> u64 {
         self.items.len() as u64 + self.more

@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{
 };
 
 /// Wraps the chained TCP connection of an `https` URL in TLS.
-pub(super) struct TlsConnector(pub Arc<ClientConfig>);
+pub(crate) struct TlsConnector(pub Arc<ClientConfig>);
 
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +47,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
 }
 
 /// A TLS connection with ureq's buffers.
-pub(super) struct TlsTransport {
+pub(crate) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }

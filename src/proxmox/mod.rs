@@ -15,10 +15,12 @@ mod tls;
 
 pub use access::{Access, Auth, Kind, Tls};
 pub use client::{BACKUP_LIMIT, Client, LIST_LIMIT};
+pub(crate) use connector::TlsConnector;
 pub use error::Error;
 pub use fingerprint::Fingerprint;
 pub use lenient::List;
 pub use peer::peer_fingerprint;
+pub(crate) use tls::config as tls_config;
 
 /// A text as one segment of a path: everything but letters, digits and `-._~` is percent-encoded.
 pub fn segment(text: &str) -> String {

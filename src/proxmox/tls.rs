@@ -19,7 +19,7 @@ const BUNDLES: [&str; 4] = [
 ];
 
 /// The configuration for a policy. Those for `Verify` and `Off` are made once and shared by all connections.
-pub(super) fn config(policy: Tls) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn config(policy: Tls) -> Result<Arc<ClientConfig>, Error> {
     static VERIFY: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
     static OFF: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
     let made = match policy {
