@@ -11,6 +11,7 @@ use crate::http::socket::Hub;
 use crate::http::{Response, Shared};
 use crate::model::{Now, State};
 use crate::poll::Report;
+use crate::poll::derive::backup::LastBackups;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub struct Core {
     pub jobs: Jobs,
     pub pollers: Pollers,
     pub publisher: Publisher,
+    last_backups: LastBackups,
+    /// How many guests the index above was made for.
+    backups_of: usize,
     pub config: config::Live,
     pub hub: Hub,
     pub history: History,
@@ -44,6 +48,8 @@ impl Core {
             pollers: Pollers::new(jobs.events()),
             jobs,
             publisher: Publisher::default(),
+            last_backups: LastBackups::default(),
+            backups_of: 0,
             config: config::Live::default(),
             hub: Hub::default(),
             history: History::new(),
@@ -63,11 +69,27 @@ impl Core {
         }
         self.note_members(&report);
         let answered = report.reachable.then(|| (report.kind, report.instance.clone()));
-        apply::report(&mut self.state, report);
+        let backups_changed = apply::report(&mut self.state, report);
+        self.date_backups(backups_changed);
         if let Some((kind, instance)) = answered {
             self.remember(kind, &instance);
         }
         self.publisher.touch(self.now);
+    }
+
+    /// Sets each guest's last backup. The index is made anew only when backups or the set of guests changed.
+    fn date_backups(&mut self, backups_changed: bool) {
+        let state = &mut self.state;
+        let count = state.vms.len() + state.containers.len();
+        if backups_changed || count != self.backups_of {
+            let guests = state.vms.iter().chain(&state.containers);
+            let pve = &state.pve_backups;
+            self.last_backups = LastBackups::of(guests, &pve.backup_tasks, &pve.storage_backups, &state.pbs_backups);
+            self.backups_of = count;
+        }
+        for guest in state.vms.iter_mut().chain(&mut state.containers) {
+            guest.last_backup = self.last_backups.last(guest);
+        }
     }
 
     /// Drops what belongs to connections that are no longer configured.
