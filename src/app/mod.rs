@@ -9,7 +9,7 @@ use crate::config::transfer;
 use crate::config::{DataDir, Environment, Live, Monitor, Node, Nodes, Opened, Secret, Settings, Writer, data_dir};
 use crate::demo as simulation;
 use crate::model::Now;
-use crate::owner::{Core, Event, Jobs, run};
+use crate::owner::{Core, Event, Jobs, check_documents, run};
 use crate::proxmox::Kind;
 use crate::web::{door, router};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -66,7 +66,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     for note in dir.notes() {
         log::warn!("{note}");
     }
-    match transfer::first_import(&mut dir, &env) {
+    match transfer::first_import(&mut dir, &env, check_documents) {
         Some(Ok(())) => log::info!("the initial configuration was imported"),
         Some(Err(e)) => log::error!("{e}"),
         None => {}

@@ -4,6 +4,7 @@
 use super::{options, usage};
 use crate::config::{DataDir, Environment, Secret, data_dir, transfer};
 use crate::model::Time;
+use crate::owner::check_documents;
 use std::fs::File;
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -88,7 +89,7 @@ fn import(input: &str, passphrase: Option<&str>, forced: bool) -> Result<(), Str
     if dir.is_new() {
         dir = DataDir::open(&path)?;
     }
-    transfer::import_dir(&mut dir, &data, passphrase.expose())?;
+    transfer::import_dir(&mut dir, &data, passphrase.expose(), check_documents)?;
     eprintln!("The configuration was imported. A running server takes it over within seconds.");
     Ok(())
 }

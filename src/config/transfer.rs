@@ -194,13 +194,18 @@ pub fn export_dir(dir: &DataDir, passphrase: &str, now: Time) -> Result<String, 
     seal(&Parts::of_dir(dir)?.to_document(now), passphrase)
 }
 
+/// Whether other rooms can read their parts of an import; this one does not know them.
+pub type PartsCheck = fn(&Parts) -> Result<(), String>;
+
 /// Puts an export into a directory.
-pub fn import_dir(dir: &mut DataDir, data: &str, passphrase: &str) -> Result<(), String> {
-    Parts::of_document(unseal(data, passphrase)?)?.write_to(dir)
+pub fn import_dir(dir: &mut DataDir, data: &str, passphrase: &str, check: PartsCheck) -> Result<(), String> {
+    let parts = Parts::of_document(unseal(data, passphrase)?)?;
+    check(&parts)?;
+    parts.write_to(dir)
 }
 
 /// The import at the first start (contract rest.md 8.3): only while there are no nodes. `None`: nothing was asked for.
-pub fn first_import(dir: &mut DataDir, env: &Environment) -> Option<Result<(), String>> {
+pub fn first_import(dir: &mut DataDir, env: &Environment, check: PartsCheck) -> Option<Result<(), String>> {
     let data = match (env.word("PULSE_INIT_CONFIG_FILE"), env.word("PULSE_INIT_CONFIG_DATA")) {
         (None, None) => return None,
         _ if dir.stamp(NODES).is_some() => return None,
@@ -209,7 +214,7 @@ pub fn first_import(dir: &mut DataDir, env: &Environment) -> Option<Result<(), S
     };
     let passphrase =
         env.get("PULSE_INIT_CONFIG_PASSPHRASE").ok_or("PULSE_INIT_CONFIG_PASSPHRASE is not set".to_owned());
-    let imported = data.and_then(|data| import_dir(dir, &data, passphrase?));
+    let imported = data.and_then(|data| import_dir(dir, &data, passphrase?, check));
     Some(imported.map_err(|e| format!("failed to import the initial configuration: {e}")))
 }
 

@@ -9,6 +9,7 @@ use crate::config::{
 };
 use crate::http::{Response, socket};
 use crate::poll::{Endpoint, Report};
+use crate::{alerts, notify};
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ impl Core {
         Answer::Save(vec![change], Box::new(saved))
     }
 
-    /// Puts an import in force: all of its parts or none.
+    /// Puts an import that was checked in force: all of its parts or none.
     pub fn import(&mut self, parts: Parts, then: Saved) -> Answer {
         let documents = parts.documents();
         let mut changes: Vec<Change> = documents
@@ -244,6 +245,22 @@ impl Staged {
             core.nodes_changed();
         }
     }
+}
+
+/// Whether the rooms can read their documents of an import.
+pub fn check_documents(parts: &Parts) -> Result<(), String> {
+    let failed = |e: String| format!("failed to unmarshal import data: {e}");
+    let mut mail_and_hooks = notify::settings::Settings::default();
+    for (file, bytes) in parts.documents() {
+        let read = match file {
+            ALERTS => alerts::Config::from_file(&bytes, "UTC").map(drop),
+            EMAIL => mail_and_hooks.set_email_file(&bytes),
+            WEBHOOKS => mail_and_hooks.set_webhooks_file(&bytes),
+            _ => Ok(()),
+        };
+        read.map_err(|e| failed(format!("{}: {e}", file.name)))?;
+    }
+    Ok(())
 }
 
 fn names(changes: &[Change]) -> String {

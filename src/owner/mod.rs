@@ -15,6 +15,7 @@ mod publish;
 mod remember;
 mod run;
 
+pub use configured::check_documents;
 pub use connections::{Connection, Connections, Key, silent_secs};
 pub use core::Core;
 pub use event::{After, Answer, Continue, Event, Saved, Task};

@@ -5,7 +5,7 @@ use super::routes::{Limit, Policy, Route};
 use crate::config::transfer::{self, LEAST_PASSPHRASE_BYTES, Parts};
 use crate::config::{DataDir, Secret, fields::Fields};
 use crate::http::{Call, Method, Response};
-use crate::owner::{Answer, Core};
+use crate::owner::{Answer, Core, check_documents};
 use serde_json::json;
 
 pub const ROUTES: &[Route] = &[
@@ -50,7 +50,10 @@ fn import(_: &mut Core, call: &Call) -> Answer {
         Ok((_, data)) if data.is_empty() => return Response::error(400, "Import data is required").into(),
         Ok(read) => read,
     };
-    let work = move || transfer::unseal(&data, passphrase.expose()).and_then(Parts::of_document);
+    let work = move || {
+        let parts = Parts::of_document(transfer::unseal(&data, passphrase.expose())?)?;
+        check_documents(&parts).map(|()| parts)
+    };
     Answer::job_then("open an import", work, |core, opened| match opened {
         Ok(parts) => core.import(parts, Box::new(|_, outcome| imported(outcome))),
         Err(why) => refused(&why),

@@ -11,6 +11,7 @@ use pulse::config::{
 };
 use pulse::http::Method;
 use pulse::model::Time;
+use pulse::owner::check_documents;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
@@ -116,7 +117,7 @@ fn an_export_of_4_9_is_imported_whole_in_every_form_people_have_it() {
     for form in &forms {
         let folder = Folder::new("import");
         let mut dir = DataDir::open(folder.path()).unwrap();
-        transfer::import_dir(&mut dir, form, PASSPHRASE).unwrap();
+        transfer::import_dir(&mut dir, form, PASSPHRASE, check_documents).unwrap();
         let opened = Opened::read(&mut dir, environment(&[])).unwrap();
         assert_eq!((opened.nodes.pve.len(), opened.nodes.pbs.len()), (2, 1));
         assert_eq!(opened.settings.theme, "dark");
@@ -149,11 +150,13 @@ fn a_bad_export_changes_nothing_and_says_why() {
         ),
         (sealed(json!({ "system": { "pollingInterval": -5 } })), PASSPHRASE, "pvePollingInterval must be at least"),
         (sealed(json!({ "webhooks": {} })), PASSPHRASE, "export.webhooks: a list expected"),
+        (sealed(json!({ "nodes": {}, "alerts": { "overrides": 7 } })), PASSPHRASE, "alerts.json: "),
+        (sealed(json!({ "nodes": {}, "email": { "to": 7 } })), PASSPHRASE, "email.enc: "),
     ];
     let names = ["nodes.enc", "system.json", "alerts.json", "email.enc", "webhooks.enc", "guest_metadata.json"];
     let before: Vec<_> = names.iter().map(|name| folder.read(name)).collect();
     for (text, passphrase, expected) in cases {
-        let error = transfer::import_dir(&mut dir, &text, passphrase).unwrap_err();
+        let error = transfer::import_dir(&mut dir, &text, passphrase, check_documents).unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains(passphrase));
     }
@@ -166,13 +169,13 @@ fn the_initial_import_happens_once_and_only_without_nodes() {
     let file = ("PULSE_INIT_CONFIG_FILE", export.to_str().unwrap());
     let folder = Folder::new("first-import");
     let mut dir = DataDir::open(folder.path()).unwrap();
-    assert!(transfer::first_import(&mut dir, &environment(&[])).is_none());
-    let error = transfer::first_import(&mut dir, &environment(&[file])).unwrap().unwrap_err();
+    assert!(transfer::first_import(&mut dir, &environment(&[]), check_documents).is_none());
+    let error = transfer::first_import(&mut dir, &environment(&[file]), check_documents).unwrap().unwrap_err();
     assert!(error.contains("PULSE_INIT_CONFIG_PASSPHRASE"), "{error}");
     let env = environment(&[file, ("PULSE_INIT_CONFIG_PASSPHRASE", PASSPHRASE)]);
-    assert_eq!(transfer::first_import(&mut dir, &env), Some(Ok(())));
+    assert_eq!(transfer::first_import(&mut dir, &env, check_documents), Some(Ok(())));
     assert_eq!(Opened::read(&mut dir, env.clone()).unwrap().nodes.pve.len(), 2);
-    assert_eq!(transfer::first_import(&mut dir, &env), None, "the nodes that are there stay");
+    assert_eq!(transfer::first_import(&mut dir, &env, check_documents), None, "the nodes that are there stay");
 }
 
 #[test]
@@ -486,4 +489,51 @@ fn secrets_never_show_in_debug_text() {
     for secret in ["aaaaaaaa-bbbb", "päss", "$2a$12$", "0123456789abcdef0123", "secret\""] {
         assert!(!shown.contains(secret), "{secret}");
     }
+}
+
+/// Runs the real command; standard input is empty.
+fn pulse(folder: &Folder, words: &[&str]) -> (bool, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_pulse"))
+        .args(words)
+        .env_clear()
+        .env("PULSE_DATA_DIR", folder.path())
+        .env("PULSE_PASSPHRASE", PASSPHRASE)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (out.status.success(), text(out.stdout), text(out.stderr))
+}
+
+#[test]
+fn the_command_line_carries_a_configuration_from_one_directory_to_another() {
+    use std::os::unix::fs::PermissionsExt;
+    let (from, to) = (Folder::with_data("v49"), Folder::new("cli"));
+    let file = to.path().join("saved.txt");
+    let name = file.to_str().unwrap();
+    let (fine, out, err) = pulse(&from, &["config", "export", "-o", name]);
+    assert!(fine && out.is_empty(), "{err}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let (fine, _, err) = pulse(&to, &["config", "import", "-i", name]);
+    assert!(!fine && err.contains("cancelled"), "without a yes nothing happens: {err}");
+    assert!(!to.has("nodes.enc"));
+    let (fine, _, err) = pulse(&to, &["config", "import", "-i", name, "--force"]);
+    assert!(fine, "{err}");
+    let (fine, info, _) = pulse(&to, &["config", "info"]);
+    assert!(fine && info.contains("nodes.enc: 2 PVE and 1 PBS connections"), "{info}");
+    assert!(info.contains("webhooks.enc: 1 webhooks") && info.contains("guest_metadata.json: 1 guests"), "{info}");
+    let dir = DataDir::open_beside(to.path()).unwrap();
+    let nodes = Nodes::parse(&dir.read(NODES).unwrap().unwrap()).unwrap();
+    assert_eq!(nodes.pve[1].password.expose(), "päss \"word\"");
+    let (fine, data, _) = pulse(&to, &["config", "export"]);
+    assert!(fine && transfer::unseal(&data, PASSPHRASE).is_ok(), "to standard output");
+
+    to.write("nodes.enc", b"garbage that no key opens at all");
+    let (fine, _, err) = pulse(&to, &["config", "export"]);
+    assert!(!fine && err.contains("failed to open nodes.enc"), "{err}");
+    let missing = Folder::new("cli-missing");
+    std::fs::remove_dir(missing.path()).unwrap();
+    let (fine, _, err) = pulse(&missing, &["config", "info"]);
+    assert!(!fine && err.contains("no such folder"), "{err}");
+    assert!(!missing.path().exists(), "looking creates nothing");
 }

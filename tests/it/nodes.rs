@@ -49,9 +49,14 @@ fn a_connection_is_added_listed_changed_and_removed_at_once() {
     let expected = json!({
         "id": "pve-0", "type": "pve", "name": "lab", "host": "https://127.0.0.1:1", "hasPassword": false,
         "tokenName": "monitor@pam!pulse", "hasToken": true, "verifySSL": false, "monitorVMs": true,
-        "monitorStorage": true, "status": "disconnected", "revision": pve["revision"],
+        "monitorStorage": true, "revision": pve["revision"],
     });
-    assert_eq!(*pve, expected);
+    let mut shown = pve.as_object().unwrap().clone();
+    // Polling may already have failed.
+    shown.remove("error");
+    let status = shown.remove("status").unwrap();
+    assert!(status == "disconnected" || status == "error", "{status}");
+    assert_eq!(Value::Object(shown), expected);
     assert_eq!((pbs["id"].as_str(), pbs["user"].as_str()), (Some("pbs-0"), Some("pulse@pbs")));
     assert_eq!((pbs["hasPassword"].as_bool(), pbs.get("monitorBackups")), (Some(true), None));
     assert!(!list.to_string().contains("s3cret") && !list.to_string().contains("p4ssword"));

@@ -204,7 +204,9 @@ fn an_export_restores_everything_elsewhere_at_once() {
     assert_eq!(guests.as_object().unwrap().keys().collect::<Vec<_>>(), ["homelab-alpha-100", "kept"]);
     let strip = |mut list: Value| {
         for node in list.as_array_mut().unwrap() {
-            node.as_object_mut().unwrap().remove("status");
+            for live in ["status", "error"] {
+                node.as_object_mut().unwrap().remove(live);
+            }
         }
         list
     };
