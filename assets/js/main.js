@@ -16,6 +16,7 @@ const PAGES = [
   { path: '/backups', title: 'Backups', key: 'b', load: () => import('./pages/backups.js') },
   { path: '/pbs', title: 'PBS', key: 'p', load: () => import('./pages/pbs.js') },
   { path: '/alerts', title: 'Alerts', key: 'a', load: () => import('./pages/alerts.js') },
+  { path: '/settings', title: 'Settings', key: 'e', load: () => import('./pages/settings.js') },
 ];
 
 const view = /** @type {HTMLElement} */ (document.getElementById('view'));
@@ -38,7 +39,7 @@ applyTheme();
 const dot = h('span', { class: 'dot' });
 const linkText = h('span', { class: 'text' });
 const alertCount = h('span', { class: 'count', hidden: true });
-const nav = h('nav', { 'aria-label': 'Pages' }, PAGES.map((p) => h('a', { href: p.path, 'data-path': p.path, title: `${p.title} (g ${p.key})` }, p.title)));
+const nav = h('nav', { 'aria-label': 'Pages' }, PAGES.map((p) => h('a', { href: p.path, 'data-path': p.path, title: `${p.title} (g ${p.key})` }, p.title, p.path === '/alerts' ? alertCount : null)));
 
 function buildBar() {
   if (getParam('kiosk') === '1') {
@@ -49,6 +50,8 @@ function buildBar() {
     h('a', { class: 'brand', href: '/' }, h('img', { src: '/icon.svg', alt: '' }), 'Pulse'),
     nav, h('span', { class: 'fill' }),
     h('span', { class: 'link', role: 'status' }, dot, linkText),
+    h('button', { type: 'button', class: 'plain', title: 'Keys (?)', 'aria-label': 'Keyboard help', onclick: help }, '?'),
+    status.hasAuthentication ? h('button', { type: 'button', class: 'plain', onclick: logout }, 'Log out') : null,
     h('button', {
       type: 'button', class: 'plain', title: 'Dark or light', 'aria-label': 'Switch between dark and light',
       onclick: () => {
@@ -114,10 +117,28 @@ document.addEventListener('keydown', (event) => {
     return;
   }
   if (event.key === 'Escape' && closeDrawer()) return;
+  if (event.key === '?') { help(); return; }
   if (page?.keys?.(event)) event.preventDefault();
 });
 
+/** What the keys do. */
+function help() {
+  const keys = [['/', 'search'], ['j  k', 'next, previous row'], ['Enter', 'open the row'], ['Esc', 'close, clear'], ['g then m s b p a e', 'Main, Storage, Backups, PBS, Alerts, Settings'], ['?', 'this list']];
+  const dialog = /** @type {HTMLDialogElement} */ (h('dialog', { 'aria-labelledby': 'keys-title' }, h('h2', { id: 'keys-title' }, 'Keys'),
+    h('dl', { class: 'facts' }, keys.flatMap(([k, v]) => [h('dt', {}, k), h('dd', {}, v)])), h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'Close')));
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 // ----- login
+/** @type {any} */
+let status = {};
+async function logout() {
+  await post('/api/logout').catch(() => null);
+  if (status.proxyAuthLogoutURL) location.href = status.proxyAuthLogoutURL;
+  else location.reload();
+}
 let loginShown = false;
 function login() {
   if (loginShown) return;
@@ -154,6 +175,7 @@ whenUnauthorized(login);
 
 // ----- start
 async function start() {
+  status = await get('/api/security/status', { quiet: true }).catch(() => ({}));
   buildBar();
   try {
     await get(urlToken ? `/api/health?token=${encodeURIComponent(urlToken)}` : '/api/state', {});
