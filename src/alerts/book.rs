@@ -32,6 +32,8 @@ pub struct Active {
     /// The worst value so far, and the last one above the trigger.
     pub peak: f64,
     pub last_met: f64,
+    /// Critical at any time.
+    pub worst: Level,
     /// Its start on the monotonic clock; before the process began for alerts that were restored.
     pub since_ms: i64,
     pub telling: Telling,
@@ -136,6 +138,7 @@ impl Book {
             silent: false,
             peak: alert.value,
             last_met: alert.value,
+            worst: level_of(&alert.level),
             since_ms: i64::try_from(now.mono_ms).unwrap_or(i64::MAX).saturating_sub(age_ms),
             telling,
             alert,
@@ -172,6 +175,7 @@ impl Book {
             silent: raise.silent,
             peak: met.value,
             last_met: met.value,
+            worst: met.level,
             since_ms: i64::try_from(now.mono_ms).unwrap_or(i64::MAX),
             telling: Telling::owed(),
             alert: alert.clone(),
@@ -214,6 +218,7 @@ impl Book {
         if met.level != active.level {
             let worse = met.level > active.level;
             active.level = met.level;
+            active.worst = active.worst.max(met.level);
             active.alert.level = met.level.as_str().to_owned();
             active.telling.level_changed(worse);
             let changed = Transition::LevelChanged(active.alert.clone());
@@ -244,7 +249,8 @@ impl Book {
             let brief = AlertBrief::from(&active.alert);
             self.recent.push((now.mono_ms, ResolvedAlert { alert: brief, resolved_time: at }));
         }
-        let resolved = Resolved { alert: active.alert.clone(), at, peak: active.peak, why: ended.why };
+        let resolved =
+            Resolved { alert: active.alert.clone(), at, peak: active.peak, worst: active.worst, why: ended.why };
         self.push(Transition::Resolved(resolved.clone()));
         self.ended.push((active, resolved));
     }

@@ -10,8 +10,9 @@ use super::instances::{Instances, Poll, Source};
 use super::memory::{Cleared, Memory};
 use super::orphan::Orphan;
 use super::outgoing::Outgoing;
-use super::round::{Round, others};
+use super::round::{Round, down_nodes, others};
 use super::settings::Settings;
+use super::subject::Subject;
 use super::telling::{self, Teller, Telling};
 use super::transition::{Transition, Why};
 use super::watch::{Judge, Key, Phase, Watch, level_of};
@@ -192,12 +193,7 @@ impl Engine {
         if std::mem::take(&mut self.backups_stale) {
             self.backups = Backups::of(state, &self.instances, self.unverified_watched);
         }
-        let down: Vec<(u32, &str)> = state
-            .nodes
-            .iter()
-            .filter(|n| n.status != "online")
-            .filter_map(|n| Some((self.instances.pve(&n.instance)?, n.name.as_str())))
-            .collect();
+        let down = down_nodes(state, &self.instances);
         let suppression_ms = (self.config.suppression_window * 60_000.0).clamp(0.0, 86_400_000.0) as u64;
         let mut round = Round {
             config: &self.config,
@@ -308,6 +304,10 @@ impl Engine {
     pub fn get(&self, id: &str) -> Option<&Alert> {
         self.book.get(id).map(|a| &a.alert)
     }
+    /// The active alerts as the history shows them: with their worst value and level.
+    pub fn open_incidents(&self) -> impl Iterator<Item = Alert> {
+        self.book.iter().map(|a| Alert { value: a.peak, level: a.worst.as_str().to_owned(), ..a.alert.clone() })
+    }
     /// `activeAlerts` of the state document.
     pub fn briefs(&self) -> Vec<AlertBrief> {
         self.book.sorted().into_iter().map(|a| AlertBrief::from(&a.alert)).collect()
@@ -317,22 +317,24 @@ impl Engine {
         self.book.recent()
     }
 
-    pub(super) fn parts(&self) -> Parts<'_> {
-        Parts {
-            instances: &self.instances,
-            backups: &self.backups,
-            guests: &self.guests,
-            others: &self.others,
-            book: &self.book,
+    /// An active alert and how far it is told.
+    pub(super) fn telling(&self, id: &str) -> Option<(&Alert, Telling)> {
+        self.book.get(id).map(|a| (&a.alert, a.telling))
+    }
+    /// The watch of a resource.
+    pub(super) fn watch(&self, number: u32, subject: Subject) -> Option<&Watch> {
+        match subject {
+            Subject::Guest(g) => self.guests.get(&(number, g.vmid)),
+            _ => self.others.get(&subject.kind())?.get(subject.resource_id().as_ref()),
         }
+    }
+    pub(super) fn parts(&self) -> Parts<'_> {
+        Parts { instances: &self.instances, backups: &self.backups }
     }
 }
 
-/// What `explain` looks at.
+/// What `explain` looks with.
 pub(super) struct Parts<'a> {
     pub instances: &'a Instances,
     pub backups: &'a Backups,
-    pub guests: &'a HashMap<(u32, i64), Watch>,
-    pub others: &'a HashMap<Kind, HashMap<String, Watch>>,
-    pub book: &'a Book,
 }

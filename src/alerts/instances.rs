@@ -72,12 +72,6 @@ impl Instances {
     pub fn pbs(&self, name: &str) -> Option<u32> {
         self.pbs.get(name).copied()
     }
-    pub fn find(&self, source: Source) -> Option<u32> {
-        match source {
-            Source::Pve(name) => self.pve(name),
-            Source::Pbs(name) => self.pbs(name),
-        }
-    }
     pub fn get(&self, number: u32) -> Option<&Instance> {
         self.list.get(number as usize)
     }

@@ -86,3 +86,15 @@ pub enum Hold {
     HourlyLimit,
     CoolDown,
 }
+
+impl Hold {
+    /// Words for an explanation.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hold::QuietHours => "the end of the quiet hours",
+            Hold::Maintenance => "the end of the maintenance",
+            Hold::HourlyLimit => "the hourly limit",
+            Hold::CoolDown => "the cool-down",
+        }
+    }
+}

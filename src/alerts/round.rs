@@ -4,6 +4,7 @@ use super::check::{Check, Kind};
 use super::config::Config;
 use super::finding::Finding;
 use super::inspect::{self, Look, View};
+use super::instances::Instances;
 use super::orphan::Orphan;
 use super::settings::{self, Settings};
 use super::subject::Subject;
@@ -14,8 +15,11 @@ use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A lock older than this is stuck and holds nothing back any more.
-const LOCK_MAX_MS: u64 = 24 * 3_600_000;
+/// Nodes that are not online, by connection.
+pub(super) fn down_nodes<'a>(state: &'a State, instances: &Instances) -> Vec<(u32, &'a str)> {
+    let down = state.nodes.iter().filter(|n| n.status != "online");
+    down.filter_map(|n| Some((instances.pve(&n.instance)?, n.name.as_str()))).collect()
+}
 
 /// Every watched resource that is no guest.
 pub(super) fn others<'a>(state: &'a State, mut each: impl FnMut(Subject<'a>)) {
@@ -69,16 +73,9 @@ impl<'a> Round<'a> {
             }
         };
         let now_ms = self.judge.moment.now.mono_ms;
-        let lock_counts = match (inspect::is_busy(guest), watch.locked_since_ms) {
-            (false, _) => {
-                watch.locked_since_ms = None;
-                false
-            }
-            (true, since) => {
-                let since = *watch.locked_since_ms.insert(since.unwrap_or(now_ms));
-                now_ms.saturating_sub(since) < LOCK_MAX_MS
-            }
-        };
+        let since_ms = watch.locked_since_ms.unwrap_or(now_ms);
+        watch.locked_since_ms = inspect::is_busy(guest).then_some(since_ms);
+        let lock_counts = watch.lock_counts(now_ms);
         self.look(watch, subject, number, lock_counts);
     }
 

@@ -1,5 +1,6 @@
 //! What happened to an alert: the engine's answer to each step, for history, clients and disk.
 
+use super::level::Level;
 use crate::model::{Alert, Time};
 
 /// One change in the life of one alert. Every `Raised` is followed by exactly one `Resolved` of the same id.
@@ -23,6 +24,7 @@ pub struct Resolved {
     pub at: Time,
     /// The worst value while it was active.
     pub peak: f64,
+    pub worst: Level,
     pub why: Why,
 }
 

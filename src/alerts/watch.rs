@@ -10,6 +10,9 @@ use super::subject::Subject;
 use super::transition::Why;
 use std::sync::Arc;
 
+/// A lock older than this is stuck and holds nothing back any more.
+const LOCK_MAX_MS: u64 = 24 * 3_600_000;
+
 /// One resource under watch.
 #[derive(Debug)]
 pub struct Watch {
@@ -73,8 +76,9 @@ impl Watch {
         Watch { key, settings, made_of, seen_at: 0, locked_since_ms: None, slots: Vec::new() }
     }
 
-    pub fn is_idle(&self) -> bool {
-        self.slots.is_empty()
+    /// Whether the guest's lock holds alerts back.
+    pub fn lock_counts(&self, now_ms: u64) -> bool {
+        self.locked_since_ms.is_some_and(|since| now_ms.saturating_sub(since) < LOCK_MAX_MS)
     }
 
     pub fn phase(&self, check: Check) -> Option<&Phase> {

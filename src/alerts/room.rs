@@ -1,0 +1,133 @@
+//! The room as the owner holds it: the engine, the history and the way to the disk, kept in step.
+
+use super::config::Config;
+use super::disk::{self, Disk};
+use super::engine::{Engine, Step};
+use super::history::{History, Query, reconcile};
+use super::journal::{self, Incident};
+use super::memory::Memory;
+use crate::model::{Alert, Now, State, Time};
+use std::path::Path;
+
+/// How often old entries are looked for.
+const AGE_EVERY_MS: u64 = 3_600_000;
+
+/// See the module.
+pub struct Alerts {
+    pub engine: Engine,
+    pub history: History,
+    disk: Disk,
+    aged_ms: u64,
+    /// The last save did not find room in the queue.
+    unsaved: bool,
+}
+
+impl Default for Alerts {
+    /// Nothing is kept on a disk.
+    fn default() -> Alerts {
+        Alerts {
+            engine: Engine::default(),
+            history: History::default(),
+            disk: Disk::nowhere(),
+            aged_ms: 0,
+            unsaved: false,
+        }
+    }
+}
+
+impl Alerts {
+    /// Reads what a former process left in the data directory and starts the thread that writes there. Blocks: for the
+    /// start only. What is wrong with the files comes back for the log.
+    pub fn open(config: Config, data_dir: &Path, now: Now) -> (Alerts, Vec<String>) {
+        let files = disk::read(data_dir);
+        let mut problems = files.problems;
+        let disk = Disk::start(data_dir).unwrap_or_else(|e| {
+            problems.push(format!("failed to start writing alerts: {e}"));
+            Disk::nowhere()
+        });
+        let mut note = |name: &str, why: String| problems.push(format!("failed to read alerts/{name}: {why}"));
+        let active = files.active.map(|bytes| journal::decode_active(&bytes));
+        let active = active.transpose().unwrap_or_else(|e| {
+            note(disk::ACTIVE, e);
+            None
+        });
+        let memory = files.memory.map(|bytes| Memory::read(&bytes));
+        let memory = memory.transpose().unwrap_or_else(|e| {
+            note(disk::MEMORY, e);
+            None
+        });
+        let fresh_journal = files.journal.is_none();
+        let decoded = journal::decode(files.journal.as_deref().unwrap_or_default());
+        if decoded.broken > 0 {
+            note(disk::JOURNAL, format!("{} broken lines were left out", decoded.broken));
+        }
+        let rewrite = fresh_journal || decoded.broken > 0 || decoded.replaced > decoded.lines.len();
+        let mut reconciled = reconcile(decoded.lines, active.unwrap_or_default());
+        for bytes in files.old_history.iter().take(1) {
+            match journal::decode_old_history(bytes) {
+                Ok(old) => reconciled.closed.extend(over(old, &reconciled.active)),
+                Err(e) => note(disk::OLD_HISTORY[0], e),
+            }
+        }
+        let mut alerts = Alerts { engine: Engine::new(config), disk, ..Alerts::default() };
+        for incident in &reconciled.closed {
+            alerts.history.close(incident);
+        }
+        alerts.history.age(now.wall);
+        alerts.engine.restore(reconciled.active, memory, now);
+        if rewrite {
+            alerts.rewrite();
+        }
+        (alerts, problems)
+    }
+
+    /// Looks, decides, and keeps what came of it.
+    pub fn step(&mut self, state: &State, now: Now) -> Step {
+        let step = self.engine.step(state, now);
+        let mut lines = Vec::new();
+        for transition in &step.transitions {
+            self.history.note(transition, &mut lines);
+        }
+        self.disk.append(lines);
+        if step.save || self.unsaved {
+            self.save(now);
+        }
+        if now.mono_ms >= self.aged_ms.saturating_add(AGE_EVERY_MS) {
+            self.aged_ms = now.mono_ms;
+            self.history.age(now.wall);
+        }
+        if self.history.is_bloated() || self.disk.is_behind() {
+            self.rewrite();
+        }
+        step
+    }
+
+    /// Deletes the history, in memory and on disk.
+    pub fn delete_history(&mut self, now: Time) {
+        self.history.delete(now);
+        let journal = self.history.journal(&self.engine);
+        self.disk.delete(journal);
+    }
+
+    /// The entries a client asks for, as a JSON list.
+    pub fn history(&self, query: &Query) -> Vec<u8> {
+        self.history.answer(&self.engine, query)
+    }
+
+    fn save(&mut self, now: Now) {
+        let active = serde_json::to_vec_pretty(&self.engine.active()).unwrap_or_default();
+        let memory = self.engine.memory(now).to_file();
+        self.unsaved = !self.disk.save(active, memory);
+    }
+
+    fn rewrite(&mut self) {
+        let journal = self.history.journal(&self.engine);
+        self.disk.rewrite(journal);
+    }
+}
+
+/// 4.9's entries that are not active any more. Nobody knows when they ended.
+fn over(old: Vec<Alert>, active: &[Alert]) -> Vec<Incident> {
+    let is_active = |a: &Alert| active.iter().any(|b| b.id == a.id && b.start_time == a.start_time);
+    old.into_iter().filter(|a| !is_active(a)).map(Incident::open).collect()
+}
