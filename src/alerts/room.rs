@@ -6,6 +6,7 @@ use super::engine::{Engine, Step};
 use super::history::{History, Query, reconcile};
 use super::journal::{self, Incident};
 use super::memory::Memory;
+use crate::config::Kept;
 use crate::model::{Alert, Now, State, Time};
 use std::path::Path;
 
@@ -14,6 +15,8 @@ const AGE_EVERY_MS: u64 = 3_600_000;
 
 /// See the module.
 pub struct Alerts {
+    /// What is configured, and what is on its way to the disk.
+    pub config: Kept<Config>,
     pub engine: Engine,
     pub history: History,
     disk: Disk,
@@ -25,8 +28,10 @@ pub struct Alerts {
 impl Default for Alerts {
     /// Nothing is kept on a disk.
     fn default() -> Alerts {
+        let engine = Engine::default();
         Alerts {
-            engine: Engine::default(),
+            config: Kept::new(Config::clone(engine.config())),
+            engine,
             history: History::default(),
             disk: Disk::nowhere(),
             aged_ms: 0,
@@ -69,7 +74,8 @@ impl Alerts {
                 Err(e) => note(disk::OLD_HISTORY[0], e),
             }
         }
-        let mut alerts = Alerts { engine: Engine::new(config), disk, ..Alerts::default() };
+        let kept = Kept::new(config.clone());
+        let mut alerts = Alerts { config: kept, engine: Engine::new(config), disk, ..Alerts::default() };
         for incident in &reconciled.closed {
             alerts.history.close(incident);
         }
@@ -79,6 +85,18 @@ impl Alerts {
             alerts.rewrite();
         }
         (alerts, problems)
+    }
+
+    /// The configuration that is kept counts from now on.
+    pub fn put_config_in_force(&mut self) {
+        self.engine.set_config(Config::clone(self.config.get()));
+    }
+
+    /// Somebody else changed the file: that counts, unless a change of ours is about to replace it.
+    pub fn replace_config(&mut self, config: Config) {
+        if self.config.replace(config) {
+            self.put_config_in_force();
+        }
     }
 
     /// Looks, decides, and keeps what came of it.

@@ -93,12 +93,14 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
         });
         let _ = outside.send(Event::Done(tell, None));
     })?;
+    let alerts = opened.alerts.clone();
     let config = Live::new(opened, writer);
     let settings = config.settings.clone();
     let mut core = Core::new(Now::read(started), Jobs::start(sender.clone()));
     core.pollers.zero(started);
     core.config = config;
     core.open_doors(&kept, audit)?;
+    core.open_alerts(alerts.as_deref(), path);
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();

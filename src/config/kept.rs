@@ -70,6 +70,10 @@ impl<T> Kept<T> {
         }
         durable
     }
+    /// The document was replaced outside of this row. False: a change of ours is on its way and will replace that.
+    pub fn replace(&mut self, value: T) -> bool {
+        self.latest_version == self.current_version && self.outside(self.latest_version, value)
+    }
     /// The file was changed from outside after the write of `after`. False: a change of ours is on its way and will
     /// replace that file, so it does not count.
     pub fn outside(&mut self, after: u64, value: T) -> bool {

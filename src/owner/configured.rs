@@ -165,7 +165,9 @@ impl Core {
 
     /// A document of another room was changed from outside, or by an import.
     pub fn document_changed(&mut self, file: DataFile, bytes: &[u8]) {
-        let _ = bytes;
+        if file == ALERTS {
+            self.alerts_changed_outside(bytes);
+        }
         debug_assert!([ALERTS, EMAIL, WEBHOOKS].contains(&file));
     }
 
@@ -203,6 +205,7 @@ impl Core {
         let wanted: Vec<Key> = self.config.nodes.get().usable().map(|n| (n.kind, n.name.clone())).collect();
         let gone = self.connections.expect(&wanted);
         self.forget(&gone);
+        self.expect_alerts_of(&wanted);
         let settings = self.config.settings.clone();
         let nodes = self.config.nodes.get().clone();
         self.pollers.follow(if settings.mock {

@@ -1,10 +1,12 @@
 //! Everything that changes, in one place. Handlers get it by `&mut`, on the owner's thread, so no lock is needed.
 
+use super::alerting::Polled;
 use super::connections::{Connections, Key};
 use super::jobs::Jobs;
 use super::pollers::Pollers;
 use super::publish::Publisher;
 use super::{Answer, apply};
+use crate::alerts::Alerts;
 use crate::config;
 use crate::history::History;
 use crate::http::socket::Hub;
@@ -32,6 +34,7 @@ pub struct Core {
     pub hub: Hub,
     pub history: History,
     pub doors: crate::auth::Doors,
+    pub alerts: Alerts,
 }
 
 impl Core {
@@ -54,6 +57,7 @@ impl Core {
             hub: Hub::default(),
             history: History::new(),
             doors: crate::auth::Doors::default(),
+            alerts: Alerts::default(),
         }
     }
 
@@ -69,12 +73,14 @@ impl Core {
         }
         self.note_members(&report);
         let answered = report.reachable.then(|| (report.kind, report.instance.clone()));
+        let polled = Polled::of(&report);
         let backups_changed = apply::report(&mut self.state, report);
         self.date_backups(backups_changed);
         if let Some((kind, instance)) = answered {
             self.remember(kind, &instance);
         }
         self.publisher.touch(self.now);
+        self.note_poll(&polled);
     }
 
     /// Sets each guest's last backup. The index is made anew only when backups or the set of guests changed.

@@ -26,6 +26,7 @@ impl Core {
             self.hub.broadcast_event(&ping);
         }
         self.keep_history();
+        self.step_alerts();
     }
 
     /// Sends the state to the clients when it is time.

@@ -1,6 +1,7 @@
 //! The one thread that owns everything that changes: it takes events, applies them, publishes.
 //! It never waits on anything but its channel; what blocks is a [`Task`] on a job thread.
 
+mod alerting;
 mod apply;
 mod configured;
 mod connections;

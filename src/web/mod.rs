@@ -1,5 +1,6 @@
 //! What clients see: the door, the router, the guard, one file of handlers per area, the WebSocket hub, the page.
 
+pub mod alerts;
 pub mod assets;
 pub mod door;
 pub mod guard;

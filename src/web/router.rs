@@ -2,7 +2,7 @@
 //! route that was found, so the path that is guarded is the path that is served.
 
 use super::routes::Route;
-use super::{guard, metadata, nodes, settings, sockets, state, transfer};
+use super::{alerts, guard, metadata, nodes, settings, sockets, state, transfer};
 use crate::http::{Call, Method, Response, percent_decode};
 use crate::owner::{Answer, Core};
 
@@ -15,6 +15,7 @@ pub const AREAS: &[&[Route]] = &[
     metadata::ROUTES,
     transfer::ROUTES,
     sockets::ROUTES,
+    alerts::ROUTES,
 ];
 
 /// Every route there is.
