@@ -65,7 +65,11 @@ fn embed(assets: &Path, out: &Path) {
         "/// The content hash of all assets.\npub const HASH: &str = \"{version}\";\n/// Name, compressed bytes, length uncompressed.\npub const FILES: &[(&str, &[u8], usize)] = &[\n"
     );
     for (n, (name, bytes)) in contents.into_iter().enumerate() {
-        let bytes = if name.ends_with(".html") { hashed(&bytes, &version) } else { bytes };
+        let bytes = match name.rsplit('.').next() {
+            Some("html") => hashed(&bytes, &version),
+            Some("js") => bare(&bytes),
+            _ => bytes,
+        };
         let file = out.join(format!("asset-{n}.gz"));
         fs::write(&file, gzip(&bytes)).expect("OUT_DIR can be written");
         table.push_str(&format!("    ({name:?}, include_bytes!({:?}), {}),\n", file.to_string_lossy(), bytes.len()));
@@ -82,6 +86,43 @@ fn hashed(page: &[u8], version: &str) -> Vec<u8> {
         .iter()
         .fold(text, |t, name| t.replace(&format!("=\"/{name}"), &format!("=\"/a/{version}/{name}")))
         .into_bytes()
+}
+
+/// A script without its comments and indentation. Comments stand on lines of their own, or as one JSDoc block before a
+/// word on the same line; nothing of ours is written over several lines of text.
+fn bare(script: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(script.to_vec()).expect("scripts are UTF-8");
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for line in text.lines() {
+        let mut line = line.trim();
+        if inside {
+            match line.split_once("*/") {
+                Some((_, rest)) => {
+                    inside = false;
+                    line = rest.trim_start();
+                }
+                None => continue,
+            }
+        }
+        let mut shown = String::new();
+        while let Some(at) = line.find("/**") {
+            shown.push_str(&line[..at]);
+            match line[at..].split_once("*/") {
+                Some((_, rest)) => line = rest.trim_start(),
+                None => {
+                    inside = true;
+                    line = "";
+                }
+            }
+        }
+        shown.push_str(line);
+        if !shown.is_empty() && !shown.starts_with("//") {
+            out.push_str(&shown);
+            out.push('\n');
+        }
+    }
+    out.into_bytes()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

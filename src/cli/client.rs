@@ -1,4 +1,4 @@
-//! Commands that ask a running server: `health`.
+//! Asking a running server from the command line; `pulse health`.
 
 use super::{options, usage};
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub fn health(words: &[&str]) -> ExitCode {
 }
 
 /// The server on this machine, by the same variables that it reads itself.
-fn local_url() -> String {
+pub(super) fn local_url() -> String {
     let var = |name: &str| std::env::var(name).ok();
     let port = var("FRONTEND_PORT").or_else(|| var("PORT")).and_then(|p| p.parse::<u16>().ok()).unwrap_or(7655);
     let scheme = if var("HTTPS_ENABLED").is_some_and(|v| v == "true" || v == "1") { "https" } else { "http" };
@@ -37,7 +37,7 @@ fn local_url() -> String {
 
 /// A GET that ends within five seconds; the answer's JSON. On this machine a certificate is not checked:
 /// it was made for the outside name.
-fn ask(url: &str, token: Option<&str>) -> Result<serde_json::Value, String> {
+pub(super) fn ask(url: &str, token: Option<&str>) -> Result<serde_json::Value, String> {
     let tls = ureq::tls::TlsConfig::builder()
         .provider(ureq::tls::TlsProvider::Rustls)
         .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))

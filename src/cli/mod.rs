@@ -2,6 +2,8 @@
 
 mod client;
 mod config;
+mod password;
+mod status;
 
 use crate::{app, update};
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ pub fn run(args: &[String]) -> ExitCode {
         ["demo", options @ ..] => demo(options),
         ["config", words @ ..] => config::run(words),
         ["health", options @ ..] => client::health(options),
+        ["status", options @ ..] => status::run(options),
+        ["hash-password"] => password::run(),
         ["version" | "--version" | "-v" | "-V"] => {
             println!("Pulse v{}", update::VERSION);
             ExitCode::SUCCESS

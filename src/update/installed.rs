@@ -49,8 +49,13 @@ pub fn is_docker() -> bool {
         || std::fs::read_to_string("/proc/1/cgroup").is_ok_and(|text| text.contains("docker"))
 }
 
-/// Finds out how Pulse was installed here; asked once at the start.
+/// How Pulse was installed here; found out once.
 pub fn deployment() -> Deployment {
+    static FOUND: std::sync::OnceLock<Deployment> = std::sync::OnceLock::new();
+    *FOUND.get_or_init(find)
+}
+
+fn find() -> Deployment {
     if is_docker() {
         return Deployment::Docker;
     }

@@ -4,11 +4,13 @@ use super::routes::{Limit, Policy, Route};
 use crate::http::{Body, Call, Method, Response};
 use crate::model::{Guest, Storage};
 use crate::owner::{Answer, Core};
+use crate::update;
 use serde::Serialize;
 use serde_json::json;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/health", Policy::Open, "Whether Pulse runs", health).limited(Limit::None),
+    Route::new(Method::Get, "/api/version", Policy::Open, "Version, and how Pulse was installed", version),
     Route::new(Method::Get, "/api/state", Policy::Read, "Everything Pulse knows of its hosts", state)
         .limited(Limit::None),
     Route::new(Method::Get, "/api/storage/", Policy::Read, "All storages", storages),
@@ -31,6 +33,25 @@ fn health(core: &mut Core, _: &Call) -> Answer {
         "status": "healthy",
         "timestamp": core.now.unix_secs(),
         "uptime": core.uptime_secs(),
+    }))
+    .into()
+}
+
+/// The keys of the public document and those 4.9 really sends, joined (contract rest.md 5.3).
+fn version(_: &mut Core, _: &Call) -> Answer {
+    let version = update::VERSION;
+    let deployment = update::deployment();
+    Response::json(&json!({
+        "version": version,
+        "build": "release",
+        "buildTime": "release",
+        "runtime": "rust",
+        "goVersion": "none",
+        "channel": update::channel(version),
+        "isDocker": deployment == update::Deployment::Docker,
+        "isDevelopment": false,
+        "deploymentType": deployment.as_str(),
+        "updateAvailable": false,
     }))
     .into()
 }
