@@ -98,13 +98,6 @@ impl Credentials {
             self.password = Password::Bcrypt(hash);
         }
     }
-    pub fn set_account(&mut self, user: &str, hash: Secret) {
-        user.clone_into(&mut self.user);
-        self.password = Password::Bcrypt(hash);
-    }
-    pub fn set_token(&mut self, token: Hash) {
-        self.token = Some(token);
-    }
 }
 
 /// 4.9's test (contract rest.md 2.1).

@@ -63,6 +63,8 @@ pub struct Doors {
     key: String,
     /// The plain password was handed out to be hashed.
     hashing: bool,
+    /// A change of credentials is on its way to the disk.
+    changing: bool,
     swept_ms: u64,
     lost_entries: u64,
 }
@@ -132,21 +134,18 @@ impl Doors {
         self.credentials = Credentials::of(auth);
         self.hashing = false;
         self.configured = auth.clone();
+        if self.credentials.has_some_account() || self.has_token() || auth.proxy.is_some() {
+            self.bootstrap = None;
+        }
     }
 
-    /// A new account is durable: it counts at once. `auth` is what the settings now say.
-    pub fn set_account(&mut self, user: &str, hash: Secret, auth: &AuthSettings) {
-        self.credentials.set_account(user, hash);
-        self.configured = auth.clone();
-        self.bootstrap = None;
-        self.account_changed();
+    /// Claims the one change of `.env` that may be under way; false: there is one already.
+    pub fn begin_change(&mut self) -> bool {
+        !std::mem::replace(&mut self.changing, true)
     }
 
-    /// A new API token is durable: it counts at once.
-    pub fn set_token(&mut self, token: Hash, auth: &AuthSettings) {
-        self.credentials.set_token(token);
-        self.configured = auth.clone();
-        self.bootstrap = None;
+    pub fn end_change(&mut self) {
+        self.changing = false;
     }
 
     /// The named tokens changed and that is durable.

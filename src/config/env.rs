@@ -4,6 +4,7 @@
 //! account and token are the exception: a password changed through the page is written to `<data>/.env` and must
 //! outlive a restart, so for [`ACCOUNT`] the data directory's file wins over the process environment (6.4).
 
+use super::Secret;
 use std::collections::BTreeMap;
 
 /// Name and value of each variable.
@@ -18,6 +19,8 @@ pub struct EnvFile {
     pub vars: Vars,
     /// `line 3: …`; never quotes the line, which may hold a password.
     pub problems: Vec<String>,
+    /// As it was read, for whoever changes a line of it.
+    text: Secret,
 }
 
 /// Every source of variables, each kept apart so that a change of one file can be applied alone.
@@ -77,7 +80,7 @@ impl EnvFile {
     /// `$NAME` and `${NAME}` are replaced outside single quotes when the name is known from this file or `outer`,
     /// but never in a bcrypt hash, which is full of `$`.
     pub fn parse(text: &str, outer: &Vars) -> EnvFile {
-        let mut file = EnvFile::default();
+        let mut file = EnvFile { text: Secret::new(text), ..EnvFile::default() };
         for (number, line) in text.lines().enumerate() {
             let line = line.trim().trim_start_matches('\u{feff}');
             if line.is_empty() || line.starts_with('#') {
@@ -91,6 +94,13 @@ impl EnvFile {
             }
         }
         file
+    }
+}
+
+impl EnvFile {
+    /// The file's new content with these variables set.
+    pub fn with_vars(&self, vars: &[(&str, &str)]) -> Vec<u8> {
+        super::env_edit::with_vars(self.text.expose(), vars).into_bytes()
     }
 }
 
@@ -250,8 +260,8 @@ mod tests {
         let layer = |v: &str| Vars::from([("API_TOKEN".to_owned(), v.to_owned()), ("PORT".to_owned(), v.to_owned())]);
         let mut env = Environment {
             process: layer("process"),
-            data: EnvFile { vars: layer("data"), problems: vec![] },
-            working: EnvFile { vars: layer("working"), problems: vec![] },
+            data: EnvFile { vars: layer("data"), ..EnvFile::default() },
+            working: EnvFile { vars: layer("working"), ..EnvFile::default() },
         };
         assert_eq!(env.get("PORT"), Some("process"));
         assert_eq!(env.get("API_TOKEN"), Some("data"));

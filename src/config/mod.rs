@@ -7,6 +7,7 @@ mod cidr;
 mod dir;
 pub mod durable;
 mod env;
+mod env_edit;
 pub mod fields;
 mod guests;
 mod joined;

@@ -58,8 +58,10 @@ pub fn enter(core: &mut Core, mut call: Call, way: Way) -> Answer {
 
 /// Compares a Basic password elsewhere and goes on from there.
 fn prove(core: &mut Core, visit: Visit, claim: Claim) -> Answer {
-    let open_to_all = matches!(&visit.way, Way::Route(r, _) if r.policy == Policy::Open && r.method.is_safe());
-    if open_to_all || is_login(&visit.way) {
+    // Reading what is open, logging in and recovery need no credentials: a wrong one there costs nothing and locks nobody.
+    let needs_none = matches!(&visit.way, Way::Route(r, _)
+        if r.policy == Policy::Local || (r.policy == Policy::Open && r.method.is_safe()));
+    if needs_none || is_login(&visit.way) {
         return match identify::nobody() {
             Identity::Known(nobody) => admit(core, visit, nobody),
             _ => visit.extra.on(refusal::not_known(core, &visit.call)).into(),

@@ -2,20 +2,23 @@
 //! route that was found, so the path that is guarded is the path that is served.
 
 use super::routes::Route;
-use super::{alerts, guard, metadata, nodes, settings, sockets, state, transfer};
 use crate::http::{Call, Method, Response, percent_decode};
 use crate::owner::{Answer, Core};
 
 /// The route tables of all areas, one a line.
 #[rustfmt::skip]
 pub const AREAS: &[&[Route]] = &[
-    state::ROUTES,
-    nodes::ROUTES,
-    settings::ROUTES,
-    metadata::ROUTES,
-    transfer::ROUTES,
-    sockets::ROUTES,
-    alerts::ROUTES,
+    super::state::ROUTES,
+    super::nodes::ROUTES,
+    super::settings::ROUTES,
+    super::metadata::ROUTES,
+    super::transfer::ROUTES,
+    super::sockets::ROUTES,
+    super::alerts::ROUTES,
+    super::login::ROUTES,
+    super::account::ROUTES,
+    super::security::ROUTES,
+    super::recovery::ROUTES,
 ];
 
 /// Every route there is.
@@ -26,7 +29,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 /// Answers one request: guard, handler, headers.
 pub fn handle(core: &mut Core, call: Call) -> Answer {
     let way = find(call.method, &call.raw_path);
-    guard::enter(core, call, way)
+    super::guard::enter(core, call, way)
 }
 
 /// Where a method and a path lead.

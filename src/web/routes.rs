@@ -53,6 +53,10 @@ pub struct Route {
     /// One line for the API description.
     pub summary: &'static str,
     pub handler: Handler,
+    /// JSON schema of the request body, for the API description; empty: none, or not described.
+    pub takes: &'static str,
+    /// JSON schema of the 200 answer; empty: not described.
+    pub gives: &'static str,
 }
 
 impl Route {
@@ -63,7 +67,17 @@ impl Route {
         summary: &'static str,
         handler: Handler,
     ) -> Route {
-        Route { method, path, policy, limit: Limit::General, summary, handler }
+        Route { method, path, policy, limit: Limit::General, summary, handler, takes: "", gives: "" }
+    }
+    /// Describes the request body by a JSON schema.
+    pub const fn takes(mut self, schema: &'static str) -> Route {
+        self.takes = schema;
+        self
+    }
+    /// Describes the 200 answer by a JSON schema.
+    pub const fn gives(mut self, schema: &'static str) -> Route {
+        self.gives = schema;
+        self
     }
     pub const fn limited(mut self, limit: Limit) -> Route {
         self.limit = limit;
