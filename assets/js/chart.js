@@ -71,7 +71,7 @@ export function chart({ title, series, from, to, format, max, zoom }) {
 
 /** A pause longer than three usual steps is a gap. @param {Series[]} series @param {number} from @param {number} to */
 function gap(series, from, to) {
-  const longest = series.reduce((a, b) => (b.points.length > a.points.length ? b : a), { points: [] });
+  const longest = series.reduce((a, b) => (b.points.length > a.points.length ? b : a), { label: '', colour: '', points: [] });
   const steps = longest.points.slice(1).map((p, i) => p.timestamp - longest.points[i].timestamp).sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length / 2)] || 10000;
   return Math.max(usual * 3.5, (to - from) / 200);

@@ -178,8 +178,8 @@ function nodeMore(n) {
   return h('div', {},
     thresholds(n.id, 'node'),
     simpleTable('Storage', ['Name', 'Type', 'State', 'Used'], state.storage.filter(mine).map((s) => [s.name, s.type, s.status, `${bytes(s.used)} of ${bytes(s.total)}`])),
-    simpleTable('Disks', ['Device', 'Model', 'Size', 'Health', 'Life left'], (state.physicalDisks || []).filter(mine).map((d) => [d.device, d.model, bytes(d.size), d.health, d.wearout === undefined ? '–' : `${d.wearout}%`])),
-    simpleTable('ZFS pools', ['Pool', 'Health', 'Allocated'], (state.zfsPools || []).filter(mine).map((z) => [z.name, z.health, `${bytes(z.allocated)} of ${bytes(z.size)}`])));
+    simpleTable('Disks', ['Device', 'Model', 'Size', 'Health', 'Life left'], (state.physicalDisks || []).filter(mine).map((/** @type {any} */ d) => [d.device, d.model, bytes(d.size), d.health, d.wearout === undefined ? '–' : `${d.wearout}%`])),
+    simpleTable('ZFS pools', ['Pool', 'Health', 'Allocated'], (state.zfsPools || []).filter(mine).map((/** @type {any} */ z) => [z.name, z.health, `${bytes(z.allocated)} of ${bytes(z.size)}`])));
 }
 
 /** @param {any} g @param {AbortSignal} signal */

@@ -222,20 +222,13 @@ fn shown(server: &Server) -> std::net::SocketAddr {
 
 /// The real program on loopback, with one connection for each simulated host and nothing else configured.
 fn start_demo(demo: &Demo, folder: &Path, started: Instant) -> Result<(Server, simulation::Simulator), String> {
-    let spec = simulation::Spec::small(demo.nodes, demo.guests, demo.seed);
-    let kinds: Vec<Kind> = spec
-        .hosts
-        .iter()
-        .map(|h| if matches!(h, simulation::HostSpec::Pve(_)) { Kind::Pve } else { Kind::Pbs })
-        .collect();
-    let simulator = simulation::start(spec)?;
+    let simulator = simulation::start(simulation::Spec::small(demo.nodes, demo.guests, demo.seed))?;
     let mut nodes = Nodes::default();
-    for (host, kind) in kinds.into_iter().enumerate() {
-        let name = if kind == Kind::Pve { "homelab" } else { "backup" };
-        let mut node = Node::new(kind, name, &simulator.url(host));
-        let (name, secret) = simulator.token(host);
-        node.token_name = name;
-        node.token_value = Secret::new(secret);
+    for host in simulator.connections() {
+        let kind = if host.backup_server { Kind::Pbs } else { Kind::Pve };
+        let mut node = Node::new(kind, &host.name, &host.url);
+        node.token_name = host.access.token_id.clone();
+        node.token_value = Secret::new(host.access.token_secret.clone());
         node.monitor = Monitor {
             vms: true,
             containers: true,
@@ -264,4 +257,28 @@ fn start_demo(demo: &Demo, folder: &Path, started: Instant) -> Result<(Server, s
     }
     let server = start(env, folder, started, Some(nodes))?;
     Ok((server, simulator))
+}
+
+/// Only the simulated hosts: prints how to connect to each, one JSON object a line, and waits for the end of its input.
+pub fn demo_hosts(demo: &Demo) -> ExitCode {
+    let simulator = match simulation::start(simulation::Spec::small(demo.nodes, demo.guests, demo.seed)) {
+        Ok(simulator) => simulator,
+        Err(e) => {
+            eprintln!("{e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for host in simulator.connections() {
+        let line = serde_json::json!({
+            "type": if host.backup_server { "pbs" } else { "pve" },
+            "name": host.name,
+            "host": host.url,
+            "tokenName": host.access.token_id,
+            "tokenValue": host.access.token_secret,
+            "fingerprint": host.fingerprint,
+        });
+        println!("{line}");
+    }
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    ExitCode::SUCCESS
 }

@@ -16,6 +16,8 @@ Usage: pulse [COMMAND]
   serve                       run the server (also without a command)
   demo [--nodes N] [--guests N] [--seed N] [--port N]
                               run it against simulated hosts; keeps nothing
+  demo --hosts [--nodes N] [--guests N] [--seed N]
+                              only the hosts: prints how to connect to them
   health [--url URL]          is a server healthy? exit 0 or 1
   status [--url URL] [--token TOKEN] [--warn N] [--crit N] [--json]
                               Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
@@ -80,7 +82,9 @@ fn options<'a>(words: &[&'a str], known: &[&str]) -> Result<Vec<(String, &'a str
 
 fn demo(words: &[&str]) -> ExitCode {
     let mut demo = app::Demo::default();
-    let given = match options(words, &["--nodes", "--guests", "--seed", "--port"]) {
+    let hosts_only = words.contains(&"--hosts");
+    let rest: Vec<&str> = words.iter().copied().filter(|w| *w != "--hosts").collect();
+    let given = match options(&rest, &["--nodes", "--guests", "--seed", "--port"]) {
         Ok(given) => given,
         Err(problem) => return usage(&problem),
     };
@@ -96,5 +100,5 @@ fn demo(words: &[&str]) -> ExitCode {
             _ => return usage(&format!("{name} {number} is out of range")),
         }
     }
-    app::demo(&demo)
+    if hosts_only { app::demo_hosts(&demo) } else { app::demo(&demo) }
 }

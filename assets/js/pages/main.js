@@ -157,7 +157,7 @@ function nodeCard(first, changed) {
     },
   },
   h('div', { class: 'top' }, dot, name, note),
-  h('div', { class: 'meters' }, meters.map(({ label, m }) => [h('span', { class: 'dim' }, label), m.el])),
+  h('div', { class: 'meters' }, meters.flatMap(({ label, m }) => [h('span', { class: 'dim' }, label), m.el])),
   h('div', { class: 'foot' }, foot));
   return {
     el,
