@@ -9,7 +9,7 @@ use crate::config::transfer;
 use crate::config::{DataDir, Environment, Live, Monitor, Node, Nodes, Opened, Secret, Settings, Writer, data_dir};
 use crate::demo as simulation;
 use crate::model::Now;
-use crate::owner::{Core, Event, Jobs, check_documents, run};
+use crate::owner::{Core, Event, Jobs, NOTIFY_QUEUE, check_documents, run};
 use crate::proxmox::Kind;
 use crate::web::{door, router};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -83,6 +83,10 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     }
     log::set_max_level(opened.settings.log_level);
     let kept = auth::Files::read(&dir)?;
+    let queue = dir.read(NOTIFY_QUEUE).unwrap_or_else(|e| {
+        log::error!("{e}");
+        None
+    });
     let audit = auth::audit::Log::start(path)?;
     let (sender, events) = bounded(EVENTS_WAITING);
     let outside = sender.clone();
@@ -94,6 +98,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
         let _ = outside.send(Event::Done(tell, None));
     })?;
     let alerts = opened.alerts.clone();
+    let (email, webhooks) = (opened.email.take(), opened.webhooks.take());
     let config = Live::new(opened, writer);
     let settings = config.settings.clone();
     let mut core = Core::new(Now::read(started), Jobs::start(sender.clone()));
@@ -101,6 +106,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     core.config = config;
     core.open_doors(&kept, audit)?;
     core.open_alerts(alerts.as_deref(), path);
+    core.open_notifications(email.as_deref(), webhooks.as_deref(), queue.as_deref());
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();

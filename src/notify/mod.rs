@@ -15,5 +15,5 @@ pub use job::{Job, Outcome, Retry, Sent};
 pub use mail::{compose, subject};
 pub use message::{Audience, Kind, MOST_ALERTS, Message};
 pub use payload::{catalogue, check_template, keeps_incidents, request};
-pub use queue::{Entry, HeartbeatState, Notifier, State, Try};
+pub use queue::{Entry, HeartbeatState, Notifier, Parts, State, Target, Try};
 pub use send::{DEADLINE, HttpRequest, TEST_DEADLINE, forbidden, http};

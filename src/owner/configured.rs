@@ -165,10 +165,12 @@ impl Core {
 
     /// A document of another room was changed from outside, or by an import.
     pub fn document_changed(&mut self, file: DataFile, bytes: &[u8]) {
+        debug_assert!([ALERTS, EMAIL, WEBHOOKS].contains(&file));
         if file == ALERTS {
             self.alerts_changed_outside(bytes);
+        } else {
+            self.channels_changed(file, bytes);
         }
-        debug_assert!([ALERTS, EMAIL, WEBHOOKS].contains(&file));
     }
 
     /// A poll found other members of a cluster than are stored. What is polled does not change by that.

@@ -35,6 +35,7 @@ pub struct Core {
     pub history: History,
     pub doors: crate::auth::Doors,
     pub alerts: Alerts,
+    pub notify: crate::notify::Notifier,
 }
 
 impl Core {
@@ -58,6 +59,7 @@ impl Core {
             history: History::new(),
             doors: crate::auth::Doors::default(),
             alerts: Alerts::default(),
+            notify: crate::notify::Notifier::new(std::sync::Arc::default(), None, now),
         }
     }
 

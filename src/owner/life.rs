@@ -27,6 +27,7 @@ impl Core {
         }
         self.keep_history();
         self.step_alerts();
+        self.deliver();
     }
 
     /// Sends the state to the clients when it is time.

@@ -11,6 +11,8 @@ pub mod limits;
 pub mod login;
 pub mod metadata;
 pub mod nodes;
+pub mod notification_tests;
+pub mod notifications;
 pub mod probe;
 pub mod recovery;
 pub mod refusal;

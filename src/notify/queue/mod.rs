@@ -10,7 +10,7 @@ pub use log::{Entry, State, Try};
 use super::job::{Job, Outcome, Retry, Sent, What};
 use super::message::{Audience, Kind, Message};
 use super::payload;
-use super::settings::{Settings, Webhook, masked_url};
+use super::settings::{Email, Settings, Webhook, masked_url};
 use crate::model::{Now, Time};
 use file::Waiting;
 use log::Log;
@@ -59,7 +59,10 @@ pub struct HeartbeatState {
 
 /// See the module.
 pub struct Notifier {
+    /// In force.
     settings: Arc<Settings>,
+    /// With the changes that are on their way to the disk.
+    latest: Arc<Settings>,
     waiting: BTreeMap<u64, Waiting>,
     in_flight: BTreeMap<u64, Flight>,
     next_id: u64,
@@ -94,6 +97,7 @@ impl Notifier {
             (w.id, w)
         });
         Notifier {
+            latest: settings.clone(),
             settings,
             waiting: waiting.collect(),
             in_flight: BTreeMap::new(),
@@ -116,8 +120,37 @@ impl Notifier {
         &self.settings
     }
 
-    /// Settings that are in force from now on, also for what waits already.
-    pub fn set_settings(&mut self, settings: Arc<Settings>, now: Now) {
+    /// What every change starts from: the settings in force, with the changes that are on their way to the disk.
+    pub fn latest(&self) -> &Arc<Settings> {
+        &self.latest
+    }
+
+    /// Announces a change that is being written.
+    pub fn stage(&mut self, next: Settings) {
+        self.latest = Arc::new(next);
+    }
+
+    /// Parts of a staged change are durable and come into force, also for what waits already; or their write failed,
+    /// and they never were.
+    pub fn settle(&mut self, next: &Settings, parts: Parts, durable: bool, now: Now) {
+        if durable {
+            let mut settings = (*self.settings).clone();
+            parts.copy(next, &mut settings);
+            self.put(Arc::new(settings), now);
+        } else {
+            let mut latest = (*self.latest).clone();
+            parts.copy(&self.settings, &mut latest);
+            self.latest = Arc::new(latest);
+        }
+    }
+
+    /// The files were changed by somebody else: these settings are in force now.
+    pub fn replace_settings(&mut self, settings: Arc<Settings>, now: Now) {
+        self.latest = settings.clone();
+        self.put(settings, now);
+    }
+
+    fn put(&mut self, settings: Arc<Settings>, now: Now) {
         if settings.heartbeat != self.settings.heartbeat {
             self.heartbeat_due_ms = now.mono_ms;
         }
@@ -319,22 +352,45 @@ impl Notifier {
         self.touch(now, false);
     }
 
+    /// Notes a test by hand, which was not in the queue.
+    pub fn tried(&mut self, target: &Target, message: &Message, sent: &Sent, now: Now) {
+        let state = if sent.ok() { State::Delivered } else { State::Failed };
+        let mut entry = Entry {
+            id: self.next_id,
+            key: message.key.clone(),
+            channel: target.channel.clone(),
+            name: target.name.clone(),
+            target: target.address.clone(),
+            service: target.service.clone(),
+            kind: message.kind,
+            alert_ids: Vec::new(),
+            alert_count: message.count(),
+            created: message.at,
+            tries: vec![Try { at: now.wall, status: sent.status, error: sent.error.clone() }],
+            state,
+            payload_size: sent.payload_bytes,
+            answer: sent.answer.clone(),
+        };
+        entry.set_alert_ids(message.items.iter().map(|i| i.alert.id.as_str()));
+        self.next_id += 1;
+        self.log.push(entry);
+        self.touch(now, false);
+    }
+
     /// A delivery as the history shows it.
     fn entry(&self, w: &Waiting, state: State) -> Entry {
-        let (name, target, service) = match self.settings.webhook(&w.channel) {
-            Some(webhook) => (webhook.name.clone(), masked_url(&webhook.url), webhook.service.clone()),
-            None if w.channel == "email" => {
-                ("Email".to_owned(), self.settings.email.server.clone(), "email".to_owned())
-            }
-            None => (w.channel.clone(), String::new(), String::new()),
+        let target = match self.settings.webhook(&w.channel) {
+            Some(webhook) => Target::webhook(webhook),
+            None if w.channel == "email" => Target::mail(&self.settings.email),
+            None => Target { channel: w.channel.clone(), name: w.channel.clone(), ..Target::default() },
         };
         let mut entry = Entry {
             id: w.id,
             key: w.message.key.clone(),
-            channel: w.channel.clone(),
-            name,
-            target,
-            service,
+            channel: target.channel,
+            name: target.name,
+            target: target.address,
+            service: target.service,
             kind: w.message.kind,
             alert_ids: Vec::new(),
             alert_count: w.message.count(),
@@ -412,6 +468,55 @@ impl Notifier {
     /// What the heartbeat's last call came to; its time is unset before the first.
     pub fn heartbeat_state(&self) -> &HeartbeatState {
         &self.heartbeat
+    }
+}
+
+/// A channel as the history names it.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// `email` or the id of a webhook.
+    pub channel: String,
+    pub name: String,
+    /// Without secrets.
+    pub address: String,
+    pub service: String,
+}
+
+impl Target {
+    pub fn webhook(webhook: &Webhook) -> Target {
+        Target {
+            channel: webhook.id.clone(),
+            name: webhook.name.clone(),
+            address: masked_url(&webhook.url),
+            service: webhook.service.clone(),
+        }
+    }
+    pub fn mail(email: &Email) -> Target {
+        let text = |t: &str| t.to_owned();
+        Target { channel: text("email"), name: text("Email"), address: email.server.clone(), service: text("email") }
+    }
+}
+
+/// Which of the two files a change touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// `email.enc`: mail, and what lives beside it.
+    pub email: bool,
+    /// `webhooks.enc`
+    pub webhooks: bool,
+}
+
+impl Parts {
+    fn copy(self, from: &Settings, to: &mut Settings) {
+        if self.email {
+            to.email = from.email.clone();
+            to.enabled = from.enabled;
+            to.routes.clone_from(&from.routes);
+            to.heartbeat = from.heartbeat.clone();
+        }
+        if self.webhooks {
+            to.webhooks.clone_from(&from.webhooks);
+        }
     }
 }
 

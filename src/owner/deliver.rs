@@ -1,0 +1,130 @@
+//! Between the notifications and everything else: what the alert engine decided goes into the queue, attempts go to
+//! threads of their own, outcomes come back, the queue's file goes to the disk.
+
+use super::{After, Answer, Core, Task};
+use crate::alerts::Outgoing;
+use crate::config::DataFile;
+use crate::http::Response;
+use crate::model::Alert;
+use crate::notify::settings::Settings;
+use crate::notify::{Job, Message, Notifier};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What waits to be delivered, and what was.
+pub const NOTIFY_QUEUE: DataFile = DataFile::plain("notify-queue");
+
+impl Core {
+    /// Starts with the contents of `email.enc`, `webhooks.enc` and `notify-queue`. A document that cannot be read is
+    /// reported, and its channels stay silent until it is repaired.
+    pub fn open_notifications(&mut self, email: Option<&[u8]>, webhooks: Option<&[u8]>, queue: Option<&[u8]>) {
+        let mut settings = Settings::default();
+        let read = [
+            (crate::config::EMAIL, email.map(|b| settings.set_email_file(b))),
+            (crate::config::WEBHOOKS, webhooks.map(|b| settings.set_webhooks_file(b))),
+        ];
+        for (file, outcome) in read {
+            if let Some(Err(e)) = outcome {
+                log::error!("failed to read {}: {e}", file.name);
+                self.config.problems.insert(file.name, e);
+            }
+        }
+        self.notify = Notifier::new(Arc::new(settings), queue, self.now);
+    }
+
+    /// Tells people and machines what the alert engine decided. Call it before the engine's own state is saved: then a
+    /// crash between the two repeats a decision, which the queue knows, and never loses one.
+    pub fn tell(&mut self, decided: Vec<Outgoing>) {
+        if decided.is_empty() {
+            return;
+        }
+        for out in decided {
+            self.notify.enqueue(Message::decided(out), self.now);
+        }
+        self.deliver();
+    }
+
+    /// Tells receivers that keep incidents that somebody took charge of an alert.
+    pub fn tell_acknowledged(&mut self, alert: &Alert) {
+        self.notify.enqueue(Message::acknowledged(alert.clone(), self.now.wall), self.now);
+        self.deliver();
+    }
+
+    /// Makes the attempts that are due and saves the queue; each second, and whenever something changed.
+    pub fn deliver(&mut self) {
+        self.save_queue();
+        for job in self.notify.due(self.now) {
+            self.attempt(job);
+        }
+        if self.notify.heartbeat_due(self.now) {
+            let summary = self.summary();
+            let job = self.notify.heartbeat(summary, self.now);
+            self.attempt(job);
+        }
+    }
+
+    fn attempt(&mut self, job: Job) {
+        let name = job.name();
+        let work = move || {
+            let outcome = job.run();
+            After::Continue(Box::new(move |core: &mut Core| {
+                core.notify.done(outcome, core.now);
+                core.deliver();
+                Answer::Now(Response::text(200, ""))
+            }))
+        };
+        self.jobs.submit_long(Task { name, work: Box::new(work) });
+    }
+
+    fn save_queue(&mut self) {
+        let Some(bytes) = self.notify.unsaved(self.now) else { return };
+        let answer = self.save(NOTIFY_QUEUE, Some(bytes), |core, outcome| {
+            if outcome.is_err() {
+                core.notify.not_saved(core.now);
+            }
+            Answer::Now(Response::text(200, ""))
+        });
+        self.finish(answer, None);
+    }
+
+    /// The state in a few figures, for the heartbeat.
+    fn summary(&self) -> Value {
+        let s = &self.state;
+        let running = s.vms.iter().chain(&s.containers).filter(|g| g.is_running()).count();
+        let critical = s.active_alerts.iter().filter(|a| a.level == "critical").count();
+        let down: Vec<&str> = s.nodes.iter().filter(|n| n.status != "online").map(|n| n.name.as_str()).collect();
+        let status = match (critical, s.active_alerts.len()) {
+            (0, 0) => "ok",
+            (0, _) => "warning",
+            _ => "critical",
+        };
+        json!({
+            "status": status,
+            "timestamp": self.now.wall,
+            "msg": format!("{} of {} nodes online, {} active alerts", s.nodes.len() - down.len(), s.nodes.len(), s.active_alerts.len()),
+            "version": crate::update::VERSION,
+            "uptime": self.uptime_secs(),
+            "nodes": { "total": s.nodes.len(), "online": s.nodes.len() - down.len(), "down": down },
+            "guests": { "total": s.vms.len() + s.containers.len(), "running": running },
+            "pbs": { "total": s.pbs.len(), "online": s.pbs.iter().filter(|p| p.status == "online").count() },
+            "alerts": { "total": s.active_alerts.len(), "critical": critical },
+        })
+    }
+
+    /// `email.enc` or `webhooks.enc` was changed from outside or by an import.
+    pub(super) fn channels_changed(&mut self, file: DataFile, bytes: &[u8]) {
+        let mut settings = (**self.notify.settings()).clone();
+        let read = if file == crate::config::EMAIL {
+            settings.set_email_file(bytes)
+        } else {
+            settings.set_webhooks_file(bytes)
+        };
+        match read {
+            Ok(()) => self.notify.replace_settings(Arc::new(settings), self.now),
+            Err(e) => {
+                log::warn!("failed to read {}: {e}; the running values stay", file.name);
+                self.config.problems.insert(file.name, e);
+            }
+        }
+    }
+}
