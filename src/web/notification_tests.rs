@@ -8,7 +8,6 @@ use crate::notify::settings::{Email, Webhook, check_url};
 use crate::notify::{Audience, Job, Kind, Message, Sent, TEST_DEADLINE, Target};
 use crate::owner::{Answer, Core};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
 
 /// Channels tried at once by "all".
 const AT_ONCE: usize = 16;
