@@ -23,6 +23,9 @@ pub struct Alerts {
     aged_ms: u64,
     /// The last save did not find room in the queue.
     unsaved: bool,
+    /// Messages were handed over that are not safe yet: who was told is saved only after them. A crash in between makes
+    /// the next start decide again, and nothing is lost.
+    handed_over: bool,
 }
 
 impl Default for Alerts {
@@ -36,6 +39,7 @@ impl Default for Alerts {
             disk: Disk::nowhere(),
             aged_ms: 0,
             unsaved: false,
+            handed_over: false,
         }
     }
 }
@@ -107,7 +111,9 @@ impl Alerts {
             self.history.note(transition, &mut lines);
         }
         self.disk.append(lines);
-        if step.save || self.unsaved {
+        self.unsaved |= step.save;
+        self.handed_over |= !step.outgoing.is_empty();
+        if self.unsaved && !self.handed_over {
             self.save(now);
         }
         if now.mono_ms >= self.aged_ms.saturating_add(AGE_EVERY_MS) {
@@ -118,6 +124,14 @@ impl Alerts {
             self.rewrite();
         }
         step
+    }
+
+    /// All messages that were handed over survive a crash now.
+    pub fn messages_are_safe(&mut self, now: Now) {
+        self.handed_over = false;
+        if self.unsaved {
+            self.save(now);
+        }
     }
 
     /// Deletes the history, in memory and on disk.

@@ -2,7 +2,7 @@
 //! clients, the disk and the notifications.
 
 use super::{Answer, Core, Saved};
-use crate::alerts::{Alerts, Config, Lists, Outgoing, Poll, Source, Step, Transition};
+use crate::alerts::{Alerts, Config, Lists, Poll, Source, Step, Transition};
 use crate::config::{ALERTS, Change};
 use crate::http::socket;
 use crate::model::local_zone;
@@ -69,14 +69,12 @@ impl Core {
             // Clients see the lists of this moment, not those of the last poll.
             self.publisher.urge();
         }
-        for message in step.outgoing {
-            self.tell(message);
+        for transition in &step.transitions {
+            if let Transition::Acknowledged(alert) = transition {
+                self.tell_acknowledged(alert);
+            }
         }
-    }
-
-    /// Hands a message to the notifications.
-    fn tell(&mut self, message: Outgoing) {
-        log::debug!("an alert message of {} alerts is due", message.items.len());
+        self.tell(step.outgoing);
     }
 
     fn show_alerts(&mut self) {

@@ -32,8 +32,8 @@ impl Core {
         self.notify = Notifier::new(Arc::new(settings), queue, self.now);
     }
 
-    /// Tells people and machines what the alert engine decided. Call it before the engine's own state is saved: then a
-    /// crash between the two repeats a decision, which the queue knows, and never loses one.
+    /// Tells people and machines what the alert engine decided. The engine remembers on disk that they were told only
+    /// after the queue is durable: a crash between the two repeats a decision, which the queue knows, and loses none.
     pub fn tell(&mut self, decided: Vec<Outgoing>) {
         if decided.is_empty() {
             return;
@@ -79,8 +79,9 @@ impl Core {
     fn save_queue(&mut self) {
         let Some(bytes) = self.notify.unsaved(self.now) else { return };
         let answer = self.save(NOTIFY_QUEUE, Some(bytes), |core, outcome| {
-            if outcome.is_err() {
-                core.notify.not_saved(core.now);
+            // Also when it could not be written: the engine must not wait for a disk that is full.
+            if core.notify.saved(outcome.is_ok(), core.now) {
+                core.alerts.messages_are_safe(core.now);
             }
             Answer::Now(Response::text(200, ""))
         });

@@ -78,6 +78,8 @@ pub struct Notifier {
     /// Since when the file is out of date, and whether it must not wait.
     changed_since_ms: Option<u64>,
     urgent: bool,
+    /// Writes on their way to the disk.
+    saving: u32,
     refused: u64,
 }
 
@@ -112,6 +114,7 @@ impl Notifier {
             heartbeat: HeartbeatState::default(),
             changed_since_ms: None,
             urgent: false,
+            saving: 0,
             refused: 0,
         }
     }
@@ -434,12 +437,18 @@ impl Notifier {
         }
         self.changed_since_ms = None;
         self.urgent = false;
+        self.saving += 1;
         Some(file::write(self.waiting.values(), self.log.iter(), self.told.iter().copied(), self.next_id))
     }
 
-    /// The file could not be written: it is tried again with the next change.
-    pub fn not_saved(&mut self, now: Now) {
-        self.touch(now, false);
+    /// A write of the file ended; one that failed is tried again with the next change. True: nothing that came in is
+    /// missing on disk any more, as far as the disk lets us.
+    pub fn saved(&mut self, ok: bool, now: Now) -> bool {
+        self.saving = self.saving.saturating_sub(1);
+        if !ok {
+            self.touch(now, false);
+        }
+        self.saving == 0 && !self.urgent
     }
 
     /// Whether the heartbeat is to be sent; its summary is made only then.
