@@ -2,17 +2,12 @@
 //! route that was found, so the path that is guarded is the path that is served.
 
 use super::routes::Route;
-<<<<<<< HEAD
-=======
-use super::{alerts, guard, metadata, nodes, notifications, settings, sockets, state, transfer};
->>>>>>> aaff647 (The notification routes, and the way from the alert engine to the queue and the disk)
 use crate::http::{Call, Method, Response, percent_decode};
 use crate::owner::{Answer, Core};
 
 /// The route tables of all areas, one a line.
 #[rustfmt::skip]
 pub const AREAS: &[&[Route]] = &[
-<<<<<<< HEAD
     super::state::ROUTES,
     super::nodes::ROUTES,
     super::settings::ROUTES,
@@ -20,20 +15,11 @@ pub const AREAS: &[&[Route]] = &[
     super::transfer::ROUTES,
     super::sockets::ROUTES,
     super::alerts::ROUTES,
+    super::notifications::ROUTES,
     super::login::ROUTES,
     super::account::ROUTES,
     super::security::ROUTES,
     super::recovery::ROUTES,
-=======
-    state::ROUTES,
-    nodes::ROUTES,
-    notifications::ROUTES,
-    settings::ROUTES,
-    metadata::ROUTES,
-    transfer::ROUTES,
-    sockets::ROUTES,
-    alerts::ROUTES,
->>>>>>> aaff647 (The notification routes, and the way from the alert engine to the queue and the disk)
 ];
 
 /// Every route there is.
