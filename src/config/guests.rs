@@ -121,7 +121,7 @@ impl GuestMetadata {
     pub fn get(&self, id: &str, guests: &[&Guest]) -> Option<&GuestNote> {
         self.entries.get(id).or_else(|| {
             let guest = find(id, guests)?;
-            self.entries.get(self.keys_of(guest, guests).first()?)
+            self.entries.get(keys_of(guest, guests, self.entries.keys()).first()?)
         })
     }
 
@@ -129,11 +129,18 @@ impl GuestMetadata {
     pub fn to_wire(&self, guests: &[&Guest]) -> Value {
         let mut out: Map<String, Value> =
             self.entries.iter().map(|(id, note)| (id.clone(), note.to_wire(id))).collect();
-        if !self.entries.is_empty() {
-            for guest in guests.iter().filter(|g| !self.entries.contains_key(&g.id)) {
-                if let Some(note) = self.keys_of(guest, guests).first().and_then(|key| self.entries.get(key)) {
-                    out.insert(guest.id.clone(), note.to_wire(&guest.id));
-                }
+        // Looking through all entries for each guest would take too long for thousands of both.
+        let mut by_vmid: BTreeMap<i64, Vec<&String>> = BTreeMap::new();
+        for key in self.entries.keys() {
+            if let Some(vmid) = vmid_of(key) {
+                by_vmid.entry(vmid).or_default().push(key);
+            }
+        }
+        for guest in guests.iter().filter(|g| !self.entries.contains_key(&g.id)) {
+            let Some(candidates) = by_vmid.get(&guest.vmid) else { continue };
+            let keys = keys_of(guest, guests, candidates.iter().copied());
+            if let Some(note) = keys.first().and_then(|key| self.entries.get(key)) {
+                out.insert(guest.id.clone(), note.to_wire(&guest.id));
             }
         }
         Value::Object(out)
@@ -154,7 +161,7 @@ impl GuestMetadata {
 
     /// Removes the entry of an id and those under other ids of the same guest.
     pub fn remove(&mut self, id: &str, guests: &[&Guest]) {
-        let same = find(id, guests).map(|guest| self.keys_of(guest, guests)).unwrap_or_default();
+        let same = find(id, guests).map(|guest| keys_of(guest, guests, self.entries.keys())).unwrap_or_default();
         self.entries.remove(id);
         for key in same {
             self.entries.remove(&key);
@@ -165,23 +172,28 @@ impl GuestMetadata {
     pub fn merge(&mut self, other: GuestMetadata) {
         self.entries.extend(other.entries);
     }
+}
 
-    /// The stored ids that name a guest, best first: those with its present node, then those it left by migrating.
-    fn keys_of(&self, guest: &Guest, guests: &[&Guest]) -> Vec<String> {
-        let present = ids_of(guest);
-        let mut keys: Vec<String> = present.iter().filter(|id| self.entries.contains_key(*id)).cloned().collect();
-        let first = format!("{}-", guest.instance);
-        let last = format!("-{}", guest.vmid);
-        let from = self.entries.range(first.clone()..).map(|(key, _)| key).take_while(|key| key.starts_with(&first));
-        let left_behind = from.filter(|key| {
-            key.len() >= first.len() + last.len() - 1
-                && key.ends_with(&last)
-                && !present.contains(key)
-                && !names_another(key, guest, guests)
-        });
-        keys.extend(left_behind.cloned());
-        keys
+/// Which of the stored ids name a guest, best first: those with its present node, then those it left by migrating.
+fn keys_of<'a>(guest: &Guest, guests: &[&Guest], stored: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let present = ids_of(guest);
+    let (first, last) = (format!("{}-", guest.instance), format!("-{}", guest.vmid));
+    let mut found: Vec<(usize, &String)> = Vec::new();
+    for key in stored {
+        let left_behind = || {
+            let fits = key.starts_with(&first) && key.ends_with(&last) && key.len() >= first.len() + last.len() - 1;
+            (fits && !names_another(key, guest, guests)).then_some(present.len())
+        };
+        let rank = present.iter().position(|id| id == key).or_else(left_behind);
+        found.extend(rank.map(|rank| (rank, key)));
     }
+    found.sort();
+    found.into_iter().map(|(_, key)| key.clone()).collect()
+}
+
+/// The number at the end of an id.
+fn vmid_of(id: &str) -> Option<i64> {
+    id.rsplit(['-', '/']).next()?.parse().ok()
 }
 
 /// The ways in which clients name a guest (contract rest.md 5.2, 5.8), the present id first.
@@ -206,7 +218,7 @@ fn find<'a>(id: &str, guests: &[&'a Guest]) -> Option<&'a Guest> {
     if let Some(exact) = guests.iter().find(|g| g.id == id) {
         return Some(exact);
     }
-    let vmid: i64 = id.rsplit(['-', '/']).next()?.parse().ok()?;
+    let vmid = vmid_of(id)?;
     let mut named = guests.iter().filter(|g| g.vmid == vmid && ids_of(g).iter().any(|other| other == id));
     let first = named.next()?;
     named.next().is_none().then_some(*first)
@@ -214,12 +226,9 @@ fn find<'a>(id: &str, guests: &[&'a Guest]) -> Option<&'a Guest> {
 
 /// A key such as `a-b-100` could be node `b` of instance `a` or belong to instance `a-b`.
 fn names_another(key: &str, guest: &Guest, guests: &[&Guest]) -> bool {
-    guests.iter().any(|other| {
-        (other.instance != guest.instance || other.vmid != guest.vmid)
-            && (other.id == key
-                || (other.instance.len() > guest.instance.len()
-                    && other.vmid == guest.vmid
-                    && key.starts_with(&format!("{}-", other.instance))))
+    guests.iter().filter(|other| other.vmid == guest.vmid && other.instance != guest.instance).any(|other| {
+        let longer = other.instance.len() > guest.instance.len();
+        other.id == key || (longer && key.starts_with(&format!("{}-", other.instance)))
     })
 }
 

@@ -68,6 +68,8 @@ fn place<S: Storage + ?Sized>(storage: &mut S, staged: &str, name: &str) -> io::
             storage.sync(name)?;
             storage.remove(staged)
         }
+        // The command line and a server may finish the same journal.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }

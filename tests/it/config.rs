@@ -7,7 +7,7 @@ use crate::support::weak_disk::WeakDisk;
 use pulse::config::durable::{Storage, durable_write};
 use pulse::config::{
     ALERTS, DataDir, EMAIL, ENV, Environment, GUEST_METADATA, GuestMetadata, KEY_FILE, NODES, Nodes, Opened, SYSTEM,
-    System, Vars, WEBHOOKS, transfer,
+    System, Vars, WEBHOOKS, Writer, transfer,
 };
 use pulse::http::Method;
 use pulse::model::Time;
@@ -366,6 +366,43 @@ fn a_disk_error_at_any_step_is_told_and_the_next_write_works() {
         assert_eq!(dir.read(SYSTEM).unwrap().unwrap(), b"{\"is\":\"newest\"}", "error at {at}");
         assert_eq!(first.is_err(), failed, "error at {at} was swallowed");
     }
+}
+
+#[test]
+fn a_mounted_file_is_written_in_place_and_a_link_stays_a_link() {
+    let mut disk = WeakDisk::default();
+    durable_write(&mut disk, ".env", b"old").unwrap();
+    disk.mount(".env");
+    durable_write(&mut disk, ".env", b"new").unwrap();
+    assert_eq!(disk.content(".env").unwrap(), b"new");
+    assert_eq!(disk.names().unwrap(), [".env"]);
+    disk.mount("system.json");
+    let mut dir = DataDir::over(Box::new(disk.clone()), None).unwrap();
+    dir.write_all(&[(SYSTEM, b"{}".to_vec()), (ALERTS, b"{}".to_vec())]).unwrap();
+    assert!([SYSTEM, ALERTS].iter().all(|file| dir.read(*file).unwrap().is_some()));
+
+    let (folder, elsewhere) = (Folder::new("link"), Folder::new("elsewhere"));
+    elsewhere.write("kept.json", "{}");
+    std::os::unix::fs::symlink(elsewhere.path().join("kept.json"), folder.path().join("system.json")).unwrap();
+    let mut dir = DataDir::open(folder.path()).unwrap();
+    dir.write(SYSTEM, Some(b"{\"theme\":\"dark\"}")).unwrap();
+    assert!(std::fs::symlink_metadata(folder.path().join("system.json")).unwrap().file_type().is_symlink());
+    assert_eq!(elsewhere.read("kept.json"), b"{\"theme\":\"dark\"}");
+}
+
+#[test]
+fn a_look_that_is_asked_for_sees_a_change_at_once() {
+    let folder = Folder::with_data("v49");
+    let (tell, told) = crossbeam_channel::unbounded();
+    let dir = DataDir::open(folder.path()).unwrap();
+    let writer = Writer::start(dir, Duration::from_secs(3600), move |outside| drop(tell.send(outside))).unwrap();
+    folder.write("system.json", "{\"theme\":\"light\"}");
+    writer.look();
+    let outside = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!((outside.file, outside.after), (SYSTEM, 0));
+    assert_eq!(outside.content.unwrap().unwrap(), b"{\"theme\":\"light\"}");
+    writer.look();
+    assert!(told.recv_timeout(Duration::from_millis(100)).is_err(), "told once");
 }
 
 #[test]

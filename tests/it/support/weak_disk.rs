@@ -29,6 +29,8 @@ struct Disk {
     steps: usize,
     power_cut_at: Option<usize>,
     error_at: Option<usize>,
+    /// A name that cannot be replaced by a rename.
+    mounted: Option<String>,
 }
 
 /// Clones share one disk.
@@ -43,6 +45,10 @@ impl WeakDisk {
     /// This one step fails as a bad disk does.
     pub fn fail_at(&self, step: usize) {
         self.0.lock().unwrap().error_at = Some(step);
+    }
+    /// A single file mounted into a container.
+    pub fn mount(&self, name: &str) {
+        self.0.lock().unwrap().mounted = Some(name.to_owned());
     }
     pub fn steps(&self) -> usize {
         self.0.lock().unwrap().steps
@@ -147,6 +153,9 @@ impl Storage for WeakDisk {
         self.step(|disk| {
             if !disk.names.contains_key(from) {
                 return Err(ErrorKind::NotFound.into());
+            }
+            if disk.mounted.as_deref() == Some(to) {
+                return Err(ErrorKind::ResourceBusy.into());
             }
             disk.change_name(NameChange::Rename(from.to_owned(), to.to_owned()));
             Ok(())
