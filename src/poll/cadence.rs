@@ -80,15 +80,17 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// Fills up to what the time since the last call is worth, but never beyond what twenty seconds are worth: what
-    /// was not needed is not saved up for a burst. The first time it holds `first`.
+    /// Fills up by what the time since the last call is worth, but not beyond what it or twenty seconds are worth:
+    /// what was not needed is not saved up for a burst. The first time it holds `first`, of which half is left over
+    /// to the next time.
     pub fn fill(&mut self, per_minute: f64, first: f64, mono_ms: u64) {
         match self.filled_ms {
             None => self.left = first,
             Some(at) => {
                 let seconds = mono_ms.saturating_sub(at) as f64 / 1000.0;
-                let most = (per_minute / 3.0).max(self.left);
-                self.left = (self.left + per_minute * seconds / 60.0).min(most);
+                let worth = per_minute * seconds / 60.0;
+                let most = (per_minute / 3.0).max(worth).max(self.left / 2.0);
+                self.left = (self.left + worth).min(most);
             }
         }
         self.filled_ms = Some(mono_ms);
@@ -144,7 +146,12 @@ mod tests {
         assert_eq!(a.left(), 0);
         a.fill(60.0, 500.0, 30_000);
         assert_eq!(a.left(), 20);
-        a.fill(60.0, 500.0, 3_600_000);
+        a.fill(60.0, 500.0, 35_000);
         assert_eq!(a.left(), 20);
+        // Whoever is asked rarely is asked for more at once.
+        a.fill(60.0, 500.0, 635_000);
+        assert_eq!(a.left(), 600);
+        a.fill(60.0, 500.0, 645_000);
+        assert_eq!(a.left(), 300);
     }
 }

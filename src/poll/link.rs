@@ -104,6 +104,10 @@ impl Link {
         self.doors = doors;
     }
 
+    /// There is more than one way.
+    pub fn has_others(&self) -> bool {
+        self.doors.len() > 1
+    }
     /// Where requests go.
     pub fn client(&self) -> Option<&Client> {
         self.doors.get(self.current)?.client.as_ref()

@@ -13,6 +13,8 @@ mod pve;
 mod reach;
 mod report;
 mod target;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use report::{

@@ -66,16 +66,35 @@ impl Drop for Handle {
 pub(super) struct Clock {
     started: Instant,
     stopped: Arc<AtomicBool>,
+    /// Time that passed in a simulation only.
+    #[cfg(test)]
+    ahead: Duration,
 }
 
 impl Clock {
     /// One that began now and never stops.
     #[cfg(test)]
     pub fn for_tests() -> Clock {
-        Clock { started: Instant::now(), stopped: Arc::default() }
+        Clock::new(Instant::now(), Arc::default())
+    }
+    /// Lets time pass.
+    #[cfg(test)]
+    pub fn pass(&mut self, by: Duration) {
+        self.ahead += by;
+    }
+    fn new(started: Instant, stopped: Arc<AtomicBool>) -> Clock {
+        Clock {
+            started,
+            stopped,
+            #[cfg(test)]
+            ahead: Duration::ZERO,
+        }
     }
     pub fn now(&self) -> Now {
-        Now::read(self.started)
+        let now = Now::read(self.started);
+        #[cfg(test)]
+        let now = now.plus(self.ahead);
+        now
     }
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
@@ -94,10 +113,18 @@ pub(super) trait Cycle {
 pub fn start(target: Target, started: Instant, out: Sender<Event>) -> Handle {
     let (commands, orders) = bounded(4);
     let stopped = Arc::new(AtomicBool::new(false));
-    let clock = Clock { started, stopped: stopped.clone() };
+    let clock = Clock::new(started, stopped.clone());
     let instance = target.instance.clone();
     let name = format!("poll {instance}").chars().take(15).collect();
-    let spawned = thread::Builder::new().name(name).spawn(move || watch(&target, &clock, &orders, &out));
+    let make = move || -> Box<dyn Cycle> {
+        match target.kind {
+            Kind::Pve => Box::new(PvePoll::new(target.clone())),
+            Kind::Pbs => Box::new(PbsPoll::new(target.clone())),
+        }
+    };
+    let whose = instance.clone();
+    let run = move || watch(&whose, make, PANIC_PAUSE, &clock, &orders, &out);
+    let spawned = thread::Builder::new().name(name).spawn(run);
     if let Err(e) = &spawned {
         log::error!("failed to start polling {instance}: {e}");
     }
@@ -105,18 +132,22 @@ pub fn start(target: Target, started: Instant, out: Sender<Event>) -> Handle {
 }
 
 /// Until stopped: cycle after cycle, and after a panic a fresh start.
-fn watch(target: &Target, clock: &Clock, orders: &Receiver<Command>, out: &Sender<Event>) {
+fn watch(
+    instance: &str,
+    make: impl Fn() -> Box<dyn Cycle>,
+    first_pause: Duration,
+    clock: &Clock,
+    orders: &Receiver<Command>,
+    out: &Sender<Event>,
+) {
     let mut panics = 0;
-    let mut pause = PANIC_PAUSE;
+    let mut pause = first_pause;
     while !clock.is_stopped() {
-        let mut cycle: Box<dyn Cycle> = match target.kind {
-            Kind::Pve => Box::new(PvePoll::new(target.clone())),
-            Kind::Pbs => Box::new(PbsPoll::new(target.clone())),
-        };
+        let mut cycle = make();
         loop {
             let began = Instant::now();
             let Ok(mut report) = catch_unwind(AssertUnwindSafe(|| cycle.run(clock))) else { break };
-            pause = PANIC_PAUSE;
+            pause = first_pause;
             report.statistics.panics = panics;
             if clock.is_stopped() || out.send(Event::Report(Box::new(report))).is_err() {
                 return;
@@ -126,7 +157,7 @@ fn watch(target: &Target, clock: &Clock, orders: &Receiver<Command>, out: &Sende
             }
         }
         panics += 1;
-        log::error!("polling {} panicked ({panics} times so far), again in {} s", target.instance, pause.as_secs());
+        log::error!("polling {instance} panicked ({panics} times so far), again in {} s", pause.as_secs());
         if !wait(orders, Instant::now() + pause) {
             return;
         }
@@ -139,5 +170,59 @@ fn wait(orders: &Receiver<Command>, until: Instant) -> bool {
     match orders.recv_deadline(until) {
         Ok(Command::PollNow) | Err(RecvTimeoutError::Timeout) => true,
         Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poll::report::{Live, Slow, Statistics};
+    use std::sync::atomic::AtomicU32;
+
+    /// Panics in every second cycle of the whole test.
+    struct Shaky(Arc<AtomicU32>);
+
+    impl Cycle for Shaky {
+        fn run(&mut self, clock: &Clock) -> Report {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2), "as this test wants it");
+            Report {
+                instance: "lab".into(),
+                kind: Kind::Pve,
+                at: clock.now(),
+                took: Duration::ZERO,
+                reachable: true,
+                offline: false,
+                failure: None,
+                live: Live::default(),
+                slow: Slow::default(),
+                statistics: Statistics::default(),
+                endpoints: None,
+            }
+        }
+        fn period(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+    }
+
+    #[test]
+    fn a_cycle_that_panics_is_counted_and_begun_anew_and_a_stop_ends_all_at_once() {
+        let (commands, orders) = bounded(4);
+        let (out, reports) = bounded(100);
+        let clock = Clock::for_tests();
+        let watcher = clock.clone();
+        let thread = thread::spawn(move || {
+            let cycles = Arc::new(AtomicU32::new(0));
+            let make = || -> Box<dyn Cycle> { Box::new(Shaky(cycles.clone())) };
+            watch("lab", make, Duration::from_millis(1), &watcher, &orders, &out);
+        });
+        for expected in 0..4 {
+            let Ok(Event::Report(report)) = reports.recv_timeout(Duration::from_secs(5)) else { panic!("no report") };
+            assert_eq!(report.statistics.panics, expected);
+        }
+        let began = Instant::now();
+        clock.stopped.store(true, Ordering::SeqCst);
+        let _ = commands.try_send(Command::Stop);
+        thread.join().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(1));
     }
 }

@@ -88,7 +88,8 @@ mod tests {
     fn a_vm_s_memory_follows_the_order_of_trust() {
         let meminfo = Some(Meminfo { total: 4 * GIB, available: 3 * GIB });
         // (maxmem, mem, status, meminfo) -> (total, used, source)
-        let table: &[(i64, i64, Option<GuestStatus>, Option<Meminfo>, (i64, i64, &str))] = &[
+        type Case<'a> = (i64, i64, Option<GuestStatus>, Option<Meminfo>, (i64, i64, &'a str));
+        let table: &[Case] = &[
             (4, 3, None, None, (4, 3, "resources")),
             (4, 3, Some(status(-1, 1, 3)), None, (4, 3, "freemem")),
             (4, 3, Some(status(2, 1, 3)), None, (2, 1, "freemem")),

@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 const CYCLE: Duration = Duration::from_secs(8);
 /// From the first to the second cycle.
 const SECOND_CYCLE: Duration = Duration::from_secs(3);
+/// The first report waits this long for the lists of backups; what comes later is in the second.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 /// The server's own figures are never older than this while it answers.
 const STATUS_MAX_MS: u64 = 30_000;
 /// Datastores and namespaces that are looked at.
@@ -146,6 +148,7 @@ impl PbsPoll {
         self.ask_all(clock, of_stores, until);
         let long = more(self, Topic::is_long);
         self.begin_long(clock, long);
+        self.collect(clock, FIRST_PATIENCE.min(until.saturating_duration_since(Instant::now())));
         Ok(true)
     }
 

@@ -53,7 +53,7 @@ pub(super) enum What {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ask {
     pub topic: Topic,
-    /// Tasks: only those that began at this second or later.
+    /// Tasks: only those that began at this second or later; 0 for all.
     pub since: i64,
 }
 
@@ -178,13 +178,14 @@ impl Topic {
     pub fn period(&self) -> Duration {
         use Topic::*;
         match self {
-            Resources | Nodes | Guests(..) => 10 * SECOND,
+            Resources | Guests(..) => 10 * SECOND,
             NodeStatus(_) => 30 * SECOND,
             ClusterStatus | StorageDefinitions | NodeStorage(_) | Ceph | Ha => MINUTE,
             Tasks(_) | Replication(_) => 2 * MINUTE,
             // Listing a storage may wake the disks behind it; a backup that ends hastens it.
             Content(..) => 5 * MINUTE,
-            ReplicationJobs | NotBackedUp | Zfs(_) | Services(_) => 10 * MINUTE,
+            // In a cluster only for the members' fingerprints; a host of its own is asked for it in every cycle.
+            Nodes | ReplicationJobs | NotBackedUp | Zfs(_) | Services(_) => 10 * MINUTE,
             Disks(_) | Smart(..) => 30 * MINUTE,
             Version => 6 * 60 * MINUTE,
             Subscription(_) | Updates(_) | Certificates(_) => 24 * 60 * MINUTE,
@@ -232,7 +233,8 @@ impl Topic {
             Guests(n, sort) => of(n, sort.as_str()),
             NodeStatus(n) => of(n, "status"),
             NodeStorage(n) => of(n, "storage"),
-            Tasks(n) => of(n, &format!("tasks?source=all&typefilter=vzdump&limit=500&since={since}")),
+            Tasks(n) if since > 0 => of(n, &format!("tasks?source=all&typefilter=vzdump&limit=500&since={since}")),
+            Tasks(n) => of(n, "tasks?source=all&typefilter=vzdump&limit=500"),
             Content(n, storage) => of(n, &format!("storage/{}/content?content=backup", segment(storage))),
             Replication(n) => of(n, "replication"),
             Zfs(n) => of(n, "disks/zfs"),

@@ -145,7 +145,8 @@ impl Kept {
     }
 
     pub fn got_status(&mut self, status: GuestStatus, now: Now) {
-        if status.agent == Some(false) {
+        // PVE leaves the key out when the agent is not switched on.
+        if status.agent != Some(true) {
             self.disk_status = "agent-disabled".to_owned();
         } else if self.disk_status == "agent-disabled" {
             self.disk_status.clear();

@@ -34,6 +34,9 @@ const CYCLE: Duration = Duration::from_secs(8);
 const DETAILS: Duration = Duration::from_millis(6500);
 /// The first report shall come soon: details follow with the next cycle.
 const FIRST_DETAILS: Duration = Duration::from_millis(1500);
+/// The time a way gets while there are others, and the least that the next one gets.
+const FAIL_OVER: Duration = Duration::from_secs(5);
+const SECOND_TRY: Duration = Duration::from_secs(3);
 /// From the first to the second cycle.
 const SECOND_CYCLE: Duration = Duration::from_secs(3);
 /// A host of its own does not become a member of a cluster every day.
@@ -158,15 +161,16 @@ impl Cycle for PvePoll {
 impl PvePoll {
     /// Asks for the list of everything, at another endpoint when the way to this one is broken.
     fn find(&mut self, clock: &Clock, until: Instant) -> Result<(), Error> {
-        let first = self.find_here(clock, until);
-        match first {
+        // With other ways at hand, do not spend the whole cycle on this one.
+        let sooner = if self.link.has_others() { Instant::now() + FAIL_OVER } else { until };
+        match self.find_here(clock, sooner.min(until)) {
             Err(error) if error.is_transport() => {
                 let from = self.link.url().to_owned();
                 if !self.link.fail_over(clock, &error, until) {
                     return Err(error);
                 }
                 log::warn!("{}: {from}: {error}; going on at {}", self.target.instance, self.link.url());
-                self.find_here(clock, until)
+                self.find_here(clock, until.max(Instant::now() + SECOND_TRY))
             }
             other => other,
         }
@@ -227,6 +231,7 @@ impl PvePoll {
             self.nodes.values().filter(|n| n.seen.is_online()).map(|n| n.seen.name.clone()).collect();
         let both = online.iter().flat_map(|n| [Sort::Qemu, Sort::Lxc].map(|s| Topic::Guests(n.clone(), s)));
         let asks: Vec<Ask> = both.map(Ask::from).collect();
+        self.allowance.spend(asks.len());
         for (ask, answer) in self.many(clock, asks, until) {
             let Topic::Guests(node, sort) = &ask.topic else { continue };
             match answer {
@@ -277,23 +282,27 @@ impl PvePoll {
         }
         self.begin_slow(clock);
         let end = began + if self.cycles <= 1 { FIRST_DETAILS } else { DETAILS };
-        let asks = self.about_guests(clock.now());
-        let wanted = asks.len();
-        let answers = self.many(clock, asks, end.min(until));
-        self.over_budget = answers.len() < wanted;
-        for (ask, answer) in answers {
-            self.take(ask, answer, clock.now());
+        // The status of a guest decides what else it is asked: a second pass completes new ones at once.
+        for _pass in 0..2 {
+            let asks = self.about_guests(clock.now());
+            let wanted = asks.len();
+            let answers = self.many(clock, asks, end.min(until));
+            self.allowance.spend(answers.len());
+            self.over_budget = answers.len() < wanted;
+            for (ask, answer) in answers {
+                self.take(ask, answer, clock.now());
+            }
         }
         let patience = if self.cycles == 2 { Duration::from_secs(2) } else { Duration::from_millis(20) };
         self.collect(clock, patience.min(until.saturating_duration_since(Instant::now())));
         self.sweep(clock.now());
     }
 
-    /// Requests a minute: 40 for up to three nodes, 8 for each further one, 1 for each running VM. What every cycle
-    /// asks anyway counts in.
+    /// Requests a minute: a little below 40 for up to three nodes, 8 for each further one, 1 for each running VM. What
+    /// every cycle asks anyway counts in.
     fn per_minute(&self) -> f64 {
         let nodes = self.nodes.values().filter(|n| n.seen.is_online()).count();
-        (16.0 + 8.0 * nodes as f64).max(40.0) + self.guests.running_vms() as f64
+        (14.0 + 8.0 * nodes as f64).max(38.0) + self.guests.running_vms() as f64
     }
 
     fn rules(&self, now: Now) -> Rules {
@@ -346,7 +355,7 @@ impl PvePoll {
         let (Some(client), false) = (self.link.client().cloned(), topics.is_empty()) else { return };
         self.allowance.spend(topics.len());
         let since = |t: &Topic| match t {
-            Topic::Tasks(n) => self.nodes.get(n).map_or(0, |k| k.tasks_since(now)),
+            Topic::Tasks(n) => self.nodes.get(n).map_or(0, nodes::Kept::tasks_since),
             _ => 0,
         };
         let asks: Vec<Ask> = topics.into_iter().map(|topic| Ask { since: since(&topic), topic }).collect();

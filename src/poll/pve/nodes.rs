@@ -14,9 +14,11 @@ use std::collections::{BTreeMap, HashSet};
 
 /// The status of a node is shown no longer than this.
 const FRESH_MS: u64 = 3 * 60 * 1000;
-/// Tasks are shown for a month, at most this many of a node.
+/// Tasks of the month up to the newest are shown, at most this many of a node.
 const TASK_AGE_SECS: i64 = 30 * 24 * 3600;
 const TASKS_MAX: usize = 2000;
+/// The limit of one question, as in its path.
+const TASKS_ASKED: usize = 500;
 /// A task can be logged a little later than it began.
 const TASK_OVERLAP_SECS: i64 = 600;
 
@@ -71,39 +73,35 @@ impl Kept {
         smart.filter_map(|(device, report)| disks::temperature(device, report)).collect()
     }
 
-    /// Tasks from this second on are new.
-    pub fn tasks_since(&self, now: Now) -> i64 {
-        let month = now.unix_secs().saturating_sub(TASK_AGE_SECS);
+    /// Tasks from this second on may be new; 0 when none is known. By the clock of the node, which need not be ours.
+    pub fn tasks_since(&self) -> i64 {
+        let Some(newest) = self.tasks_until else { return 0 };
         let running = self.tasks.values().filter(|t| !t.end_time.is_set()).map(|t| t.start_time.unix_secs()).min();
-        let newest = self.tasks_until.map(|t| t.saturating_sub(TASK_OVERLAP_SECS));
-        match (newest, running) {
-            (None, _) => month,
-            (Some(newest), running) => newest.min(running.unwrap_or(newest)).max(month),
-        }
+        let overlapping = newest.saturating_sub(TASK_OVERLAP_SECS);
+        overlapping.min(running.unwrap_or(overlapping)).max(newest.saturating_sub(TASK_AGE_SECS)).max(1)
     }
 
     /// Takes in tasks from `since` on. Gives whether anything is new, and whether a backup ended.
-    pub fn took_tasks(&mut self, instance: &str, items: &[TaskItem], since: i64, now: Now) -> (bool, bool) {
+    pub fn took_tasks(&mut self, instance: &str, items: &[TaskItem], since: i64) -> (bool, bool) {
         let node = self.seen.name.clone();
         let (mut new, mut ended) = (false, false);
         let mut shown = HashSet::new();
         for task in items.iter().filter_map(|i| backup::task(instance, &node, i)) {
             self.tasks_until = self.tasks_until.max(Some(task.start_time.unix_secs()));
             shown.insert(task.id.clone());
-            let before = self.tasks.get(&task.id);
-            if before != Some(&task) {
+            if self.tasks.get(&task.id) != Some(&task) {
                 new = true;
                 ended |= task.end_time.is_set();
                 self.tasks.insert(task.id.clone(), task);
             }
         }
-        self.tasks_until = self.tasks_until.or(Some(now.unix_secs()));
-        let month = now.unix_secs().saturating_sub(TASK_AGE_SECS);
+        let oldest = self.tasks_until.unwrap_or(0).saturating_sub(TASK_AGE_SECS);
         let before = self.tasks.len();
         // What the answer would have shown and does not, is gone; so is what is too old.
+        let complete = shown.len() < TASKS_ASKED;
         self.tasks.retain(|id, t| {
             let start = t.start_time.unix_secs();
-            start >= month && (start < since || shown.contains(id) || shown.len() >= 500)
+            start >= oldest && (start < since || shown.contains(id) || !complete)
         });
         while self.tasks.len() > TASKS_MAX {
             let oldest = self.tasks.values().min_by_key(|t| t.start_time).map(|t| t.id.clone());

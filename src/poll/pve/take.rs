@@ -152,7 +152,7 @@ impl PvePoll {
             }
             (Topic::Certificates(_), Got::Certificates(all)) => kept.took_certificates(&all, now),
             (Topic::Tasks(node), Got::Tasks(all)) => {
-                let (new, ended) = kept.took_tasks(&instance, &all, since, now);
+                let (new, ended) = kept.took_tasks(&instance, &all, since);
                 changed.tasks |= new;
                 if ended {
                     let node = node.clone();
