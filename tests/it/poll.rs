@@ -226,7 +226,7 @@ fn backups_snapshots_and_the_rest_follow_with_the_second_report() {
     assert_eq!(snapshots.len(), real);
     let tasks = a.backup_tasks.or(b.backup_tasks).unwrap();
     assert!(tasks.iter().any(|t| t.status == "OK") && tasks.iter().any(|t| !t.error.is_empty()));
-    assert_eq!(b.ceph.or(a.ceph).unwrap().unwrap().osds > 0, true);
+    assert!(b.ceph.or(a.ceph).unwrap().unwrap().osds > 0);
     assert!(!b.zfs_pools.or(a.zfs_pools).unwrap().is_empty());
     let disks = b.physical_disks.or(a.physical_disks).unwrap();
     assert!(disks.iter().any(|d| d.wearout.is_some() && d.health == "PASSED"), "{disks:?}");
