@@ -61,15 +61,15 @@ fn added_hosts_appear_with_their_nodes_guests_storages_and_backups() {
 fn a_fresh_program_has_the_shapes_of_its_predecessor() {
     let program = Program::open();
     for (path, reference) in [
-        ("/api/state", "api__state.json"),
-        ("/api/health", "api__health.json"),
-        ("/api/version", "api__version.json"),
-        ("/api/config/nodes", "api__config__nodes.json"),
-        ("/api/backups", "api__backups.json"),
-        ("/api/backups/pve", "api__backups__pve.json"),
-        ("/api/backups/pbs", "api__backups__pbs.json"),
-        ("/api/backups/unified", "api__backups__unified.json"),
-        ("/api/snapshots", "api__snapshots.json"),
+        ("/api/state", "api__state"),
+        ("/api/health", "api__health"),
+        ("/api/version", "api__version"),
+        ("/api/config/nodes", "api__config__nodes"),
+        ("/api/backups", "api__backups"),
+        ("/api/backups/pve", "api__backups__pve"),
+        ("/api/backups/pbs", "api__backups__pbs"),
+        ("/api/backups/unified", "api__backups__unified"),
+        ("/api/snapshots", "api__snapshots"),
     ] {
         shape::assert_like(reference, &program.get(path));
     }
@@ -109,7 +109,7 @@ fn a_dead_host_goes_offline_alone_and_comes_back() {
 #[test]
 fn every_acknowledged_change_of_connections_survives_kill_9() {
     let rounds = if std::env::var_os("PULSE_LONG_TESTS").is_some() { 40 } else { 8 };
-    let first = Program::open();
+    let first = Program::open().keeping_its_folder();
     let dir = first.dir.clone();
     let mut program = first;
     let mut wanted: BTreeSet<String> = BTreeSet::new();

@@ -26,6 +26,12 @@ impl Program {
         program
     }
 
+    /// The folder stays when this one is gone: another will be started on it.
+    pub fn keeping_its_folder(mut self) -> Program {
+        self.own_dir = false;
+        self
+    }
+
     /// `pulse serve` on a folder that is there.
     pub fn on(dir: &Path) -> Program {
         let port_file = dir.join("port");
