@@ -211,6 +211,10 @@ fn an_export_restores_everything_elsewhere_at_once() {
         list
     };
     assert_eq!(strip(target.get("/api/config/nodes")), strip(source.get("/api/config/nodes")));
+    let rules = target.get("/api/alerts/config");
+    assert_eq!(rules["overrides"]["homelab-alpha-100"]["disabled"], true, "the rules are in force");
+    let mail = target.get("/api/notifications/email");
+    assert_eq!((&mail["server"], &mail["to"][0]), (&json!("mail.lan"), &json!("admin@lan")), "and so is mail");
     let again = Desk::open(&to, &[]);
     assert_eq!(again.core.config.nodes.get().pve.len(), 2, "after a restart");
 }
