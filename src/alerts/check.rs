@@ -226,6 +226,7 @@ impl Kind {
             (_, Check::Connectivity) => format!("node-offline-{resource_id}"),
             (Kind::Pbs, Check::Offline) => format!("pbs-offline-{resource_id}"),
             (_, Check::Offline) => format!("storage-offline-{resource_id}"),
+            (_, Check::PoweredOff) => format!("guest-powered-off-{resource_id}"),
             _ => format!("{resource_id}-{}", check.name()),
         }
     }

@@ -5,6 +5,9 @@ use super::level::Level;
 use super::settings::Line;
 use super::transition::Why;
 
+/// 0.57 × 100 is a little less than 57: figures this close to a limit have reached it.
+const NOISE: f64 = 1e-9;
+
 /// The result of one look.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Finding {
@@ -60,10 +63,10 @@ impl Finding {
     pub fn measured(value: f64, line: &Line) -> Finding {
         if !value.is_finite() {
             Finding::Unknown(Doubt::NoFigure)
-        } else if value >= line.trigger {
-            let level = if value >= line.critical { Level::Critical } else { Level::Warning };
+        } else if value + NOISE >= line.trigger {
+            let level = if value + NOISE >= line.critical { Level::Critical } else { Level::Warning };
             Finding::Met(Met { level, value, threshold: line.trigger, clear: line.clear, confirmed: false })
-        } else if value > line.clear {
+        } else if value > line.clear + NOISE {
             Finding::Between(value)
         } else {
             Finding::Clear(value)

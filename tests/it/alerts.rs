@@ -1,1 +1,10 @@
-//! alerts
+//! Alerts: once, on time, about the right thing. Each part names the behaviour of 4.9 that it keeps out.
+
+mod bench;
+mod conditions;
+mod config;
+mod kept;
+mod life;
+mod settings;
+mod telling;
+mod wire;

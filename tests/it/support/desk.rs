@@ -38,7 +38,9 @@ impl Desk {
             let _ = outside.send(Event::Done(tell, None));
         })?;
         let mut core = Core::new(Now::simulated(1_756_289_720_000), Jobs::start(sender));
+        let alerts = opened.alerts.clone();
         core.config = Live::new(opened, writer);
+        core.open_alerts(alerts.as_deref(), folder.path());
         core.open_doors(&kept, pulse::auth::audit::Log::start(folder.path())?)?;
         core.nodes_changed();
         Ok(Desk { core, events })

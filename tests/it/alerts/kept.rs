@@ -1,0 +1,282 @@
+//! What survives: the history with its ends, active alerts, the memory of who was told; crashes, bad files, 4.9's files.
+
+use super::bench::{Bench, CPU, START_MS, config, source};
+use crate::support::folder::Folder;
+use pulse::alerts::history::Query;
+use pulse::alerts::level::Level;
+use pulse::alerts::{Alerts, Lists, Poll};
+use pulse::model::{Now, State, Time};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The bench's hosts with a room that keeps things in a folder.
+struct Kept {
+    folder: Folder,
+    room: Alerts,
+    state: State,
+    now: Now,
+    problems: Vec<String>,
+}
+
+impl Kept {
+    fn new() -> Kept {
+        Kept::over(Folder::new("alerts"))
+    }
+    fn over(folder: Folder) -> Kept {
+        let state = Bench::new(json!({})).state;
+        let now = Now::simulated(START_MS);
+        let (room, problems) = Alerts::open(config(json!({})), folder.path(), now);
+        let mut kept = Kept { folder, room, state, now, problems };
+        kept.expect();
+        kept
+    }
+    fn expect(&mut self) {
+        let sources: Vec<_> = self.state.connection_health.keys().map(|n| source(n)).collect();
+        self.room.engine.expect(&sources, &self.state, self.now);
+    }
+    fn cpu(&mut self, percent: f64) -> &mut Kept {
+        self.state.vms[0].cpu = percent / 100.0;
+        self
+    }
+    fn poll(&mut self) {
+        self.now = self.now.plus(Duration::from_secs(10));
+        for name in self.state.connection_health.keys() {
+            self.room.engine.polled(&Poll { source: source(name), reachable: true, brought: Lists::default() });
+        }
+        self.room.step(&self.state, self.now);
+    }
+    fn incident(&mut self, percent: f64) {
+        self.cpu(percent).poll();
+        self.cpu(1.0).poll();
+        self.now = self.now.plus(Duration::from_secs(600));
+    }
+    /// Ends as a process does, and starts anew.
+    fn restart(self) -> Kept {
+        let Kept { folder, room, state, now, .. } = self;
+        drop(room);
+        let now = Now { mono_ms: 0, ..now };
+        let (room, problems) = Alerts::open(config(json!({})), folder.path(), now);
+        let mut kept = Kept { folder, room, state, now, problems };
+        kept.expect();
+        kept
+    }
+    fn history(&self, query: Query) -> Vec<Value> {
+        let list: Value = serde_json::from_slice(&self.room.history(&query)).unwrap();
+        list.as_array().unwrap().clone()
+    }
+    fn all(&self) -> Vec<Value> {
+        self.history(Query { limit: 1000, ..Query::default() })
+    }
+    fn file(&self, name: &str) -> String {
+        format!("alerts/{name}")
+    }
+}
+
+// Row 70: the history knew how things began, never how they ended; up to five minutes were lost on a crash.
+#[test]
+fn row_70_the_history_has_end_peak_and_acknowledgement_and_survives() {
+    let mut k = Kept::new();
+    k.cpu(85.0).poll();
+    k.cpu(95.0).poll();
+    k.room.engine.acknowledge(CPU, "ana", k.now);
+    k.cpu(82.0).poll();
+    k.cpu(1.0).poll();
+    let ended = k.now.wall;
+    let check = |k: &Kept| {
+        let all = k.all();
+        assert_eq!(all.len(), 1);
+        let e = &all[0];
+        assert_eq!(
+            (&e["id"], &e["value"], &e["level"], &e["ackUser"]),
+            (&json!(CPU), &json!(95.0), &json!("critical"), &json!("ana"))
+        );
+        assert_eq!(e["resolvedTime"], json!(ended.rfc3339()));
+        assert_eq!(e["lastSeen"], json!(ended.rfc3339()));
+        assert_eq!(e["resolvedReason"], "recovered");
+        assert_eq!(e["startTime"], json!(Time::from_millis(START_MS + 10_000).rfc3339()));
+    };
+    check(&k);
+    let k = k.restart();
+    check(&k);
+    assert!(k.problems.is_empty(), "{:?}", k.problems);
+}
+
+#[test]
+fn what_is_active_is_in_the_history_too_and_is_filtered_the_same() {
+    let mut k = Kept::new();
+    k.incident(85.0);
+    k.incident(95.0);
+    k.state.storage[0].usage = 86.0;
+    k.poll();
+    let ids = |list: Vec<Value>| list.iter().map(|e| e["value"].as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids(k.all()), [86.0, 95.0, 85.0], "newest first");
+    let q = |change: fn(&mut Query)| {
+        let mut query = Query { limit: 100, ..Query::default() };
+        change(&mut query);
+        query
+    };
+    assert_eq!(ids(k.history(q(|q| q.limit = 2))), [86.0, 95.0]);
+    assert_eq!(ids(k.history(q(|q| q.offset = 1))), [95.0, 85.0]);
+    assert_eq!(ids(k.history(q(|q| q.severity = Some(Level::Critical)))), [95.0]);
+    assert_eq!(ids(k.history(q(|q| q.resource_id = Some("lab-alpha-local".into())))), [86.0]);
+    let second = Time::from_millis(START_MS + 600_000);
+    let between =
+        Query { limit: 9, from: Some(second), to: Some(Time::from_millis(START_MS + 1_200_000)), ..Query::default() };
+    assert_eq!(ids(k.history(between)), [95.0]);
+}
+
+#[test]
+fn deleting_the_history_deletes_the_past_and_ends_no_alert() {
+    let mut k = Kept::new();
+    k.incident(85.0);
+    k.cpu(90.0).poll();
+    k.room.delete_history(k.now.wall);
+    assert!(k.all().is_empty());
+    assert_eq!(k.room.engine.active().len(), 1);
+    let mut k = k.restart();
+    assert_eq!(k.room.engine.active().len(), 1);
+    k.cpu(1.0).poll();
+    assert_eq!(k.all().len(), 1, "what ends later is recorded");
+}
+
+#[test]
+fn a_process_that_is_killed_loses_no_transition_and_invents_none() {
+    let mut k = Kept::new();
+    k.incident(85.0);
+    k.cpu(95.0).poll();
+    k.room.engine.acknowledge(CPU, "ana", k.now);
+    k.poll();
+    let k = k.restart();
+    let journal = k.folder.read("alerts/alert-journal.log");
+    let active = k.folder.read("alerts/active-alerts.json");
+    drop(k);
+    // The file of active alerts of the moment before, of the moment after, missing, and torn in the middle.
+    let cases: [Option<&[u8]>; 4] = [Some(b"[]"), Some(&active), None, Some(&active[..active.len() / 2])];
+    for file in cases {
+        let folder = Folder::new("alerts");
+        std::fs::create_dir_all(folder.path().join("alerts")).unwrap();
+        folder.write("alerts/alert-journal.log", &journal);
+        if let Some(bytes) = file {
+            folder.write("alerts/active-alerts.json", bytes);
+        }
+        let mut k = Kept::over(folder);
+        k.cpu(95.0).poll();
+        let active: Vec<_> = k.room.engine.active().into_iter().cloned().collect();
+        assert_eq!(active.len(), 1);
+        assert_eq!((active[0].id.as_str(), active[0].ack_user.as_str()), (CPU, "ana"));
+        assert_eq!(k.all().len(), 2);
+    }
+}
+
+#[test]
+fn a_journal_torn_at_any_byte_is_read_as_far_as_it_goes() {
+    let mut k = Kept::new();
+    k.incident(85.0);
+    k.incident(95.0);
+    let k = k.restart();
+    let journal = k.folder.read("alerts/alert-journal.log");
+    drop(k);
+    for cut in (0..journal.len()).step_by(37) {
+        let folder = Folder::new("alerts");
+        std::fs::create_dir_all(folder.path().join("alerts")).unwrap();
+        folder.write("alerts/alert-journal.log", &journal[..cut]);
+        let mut k = Kept::over(folder);
+        let before = k.all().len();
+        k.now = k.now.plus(Duration::from_secs(86_400));
+        k.incident(99.0);
+        let k = k.restart();
+        assert_eq!(k.all().len(), before + 1, "cut at {cut}: what comes after the tear is kept");
+    }
+}
+
+#[test]
+fn the_history_of_4_9_is_taken_over_once() {
+    let old = json!([
+        {"alert": {"id": "pve1-101-cpu", "type": "cpu", "level": "warning", "resourceId": "pve1-101", "resourceName": "web",
+            "node": "pve1", "instance": "pve1", "message": "VM cpu at 91.2%", "value": 91.23, "threshold": 80,
+            "startTime": "2025-08-26T10:10:00.25Z", "lastSeen": "2025-08-26T10:15:20.1Z", "acknowledged": false},
+         "timestamp": "2025-08-26T10:10:00.25Z"},
+        {"alert": {"id": "broken"}, "timestamp": "2025-08-26T10:10:00Z"},
+        {"alert": {"id": "node-offline-pve1-pve1", "type": "connectivity", "level": "critical", "resourceId": "pve1-pve1",
+            "resourceName": "pve1", "node": "pve1", "instance": "pve1", "message": "Node 'pve1' is offline", "value": 0,
+            "threshold": 0, "startTime": "2025-01-01T00:00:00Z", "lastSeen": "0001-01-01T00:00:00Z", "acknowledged": false},
+         "timestamp": "2025-01-01T00:00:00Z"}]);
+    let folder = Folder::new("alerts");
+    std::fs::create_dir_all(folder.path().join("alerts")).unwrap();
+    folder.write("alerts/alert-history.json", old.to_string());
+    let k = Kept::over(folder);
+    assert_eq!(k.all().len(), 1, "the other one is older than 30 days");
+    assert_eq!(k.all()[0]["id"], "pve1-101-cpu");
+    assert!(k.folder.has("alerts/alert-history.json"), "4.9 still finds its file");
+    k.folder.write("alerts/alert-history.json", "[]");
+    let mut k = k.restart();
+    assert_eq!(k.all().len(), 1);
+    k.room.delete_history(k.now.wall);
+    let k = k.restart();
+    assert!(k.all().is_empty());
+    assert!(!k.folder.has("alerts/alert-history.json"));
+}
+
+#[test]
+fn active_alerts_of_4_9_go_on_and_4_9_can_read_ours() {
+    let active = json!([{"id": CPU, "type": "cpu", "level": "warning", "resourceId": "lab-alpha-101", "resourceName": "guest101",
+        "node": "alpha", "instance": "lab", "message": "VM cpu at 85.0%", "value": 85, "threshold": 80,
+        "startTime": "2025-08-20T10:10:00.25Z", "lastSeen": "2025-08-26T10:15:20.1Z", "acknowledged": true,
+        "ackTime": "2025-08-20T10:12:00Z", "ackUser": "admin", "metadata": {"resourceType": "VM", "clearThreshold": 75},
+        "lastEscalation": 1, "escalationTimes": ["2025-08-20T10:25:10Z"]}]);
+    let folder = Folder::new("alerts");
+    std::fs::create_dir_all(folder.path().join("alerts")).unwrap();
+    folder.write("alerts/active-alerts.json", active.to_string());
+    let mut k = Kept::over(folder);
+    k.cpu(88.0).poll();
+    let a = k.room.engine.get(CPU).unwrap().clone();
+    assert_eq!((a.acknowledged, a.ack_user.as_str(), a.last_escalation), (true, "admin", 1));
+    assert_eq!(a.start_time, Time::parse("2025-08-20T10:10:00.25Z").unwrap());
+    k.room.engine.unacknowledge(CPU);
+    k.poll();
+    let k = k.restart();
+    let written: Value = serde_json::from_slice(&k.folder.read(&k.file("active-alerts.json"))).unwrap();
+    assert_eq!(written[0]["id"], CPU);
+    assert!(written[0].get("ackUser").is_none());
+    assert_eq!(written[0]["escalationTimes"], active[0]["escalationTimes"]);
+}
+
+#[test]
+fn the_history_is_bounded_by_age_and_number() {
+    let mut k = Kept::new();
+    let incident = |n: i64| pulse::model::Alert {
+        id: format!("x-{n}"),
+        start_time: Time::from_millis(START_MS + n),
+        level: "warning".into(),
+        ..pulse::model::Alert::default()
+    };
+    for n in 0..10_050 {
+        let resolved = pulse::alerts::Resolved {
+            alert: incident(n),
+            at: Time::from_millis(START_MS + n),
+            peak: 1.0,
+            worst: Level::Warning,
+            why: pulse::alerts::Why::Recovered,
+        };
+        k.room.history.note(&pulse::alerts::Transition::Resolved(resolved), &mut Vec::new());
+    }
+    assert_eq!(k.room.history.len(), 10_000);
+    let newest = k.history(Query { limit: 1, ..Query::default() });
+    assert_eq!(newest[0]["id"], "x-10049");
+    k.room.history.age(Time::from_millis(START_MS).plus(Duration::from_secs(31 * 86_400)));
+    assert!(k.room.history.is_empty());
+}
+
+#[test]
+fn the_journal_is_written_anew_before_it_grows_without_end() {
+    let mut k = Kept::new();
+    k.cpu(85.0).poll();
+    for _ in 0..1_200 {
+        k.room.engine.acknowledge(CPU, "ana", k.now);
+        k.room.step(&k.state, k.now);
+    }
+    let k = k.restart();
+    let lines = k.folder.read("alerts/alert-journal.log").iter().filter(|b| **b == b'\n').count();
+    assert!(lines < 1_100, "{lines} lines for one alert");
+    assert_eq!(k.room.engine.active().len(), 1);
+}
