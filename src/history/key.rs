@@ -34,12 +34,15 @@ impl Key {
     }
 }
 
+/// Numbers by connection and name.
+type Named = HashMap<Box<str>, HashMap<Box<str>, Id>>;
+
 /// All subjects by number, and numbers by name without building a key for each look-up.
 #[derive(Debug, Clone, Default)]
 pub struct Subjects {
     keys: Vec<Option<Key>>,
     guests: HashMap<Box<str>, HashMap<i64, Id>>,
-    others: [HashMap<Box<str>, HashMap<Box<str>, Id>>; Kind::ALL.len()],
+    others: [Named; Kind::ALL.len()],
 }
 
 impl Subjects {

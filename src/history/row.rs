@@ -29,10 +29,10 @@ pub struct Row {
 
 impl Row {
     pub fn push(&mut self, kind: Kind, id: Id, figures: Figures) {
-        if figures.iter().any(|s| !s.is_gap()) {
-            if let Some(list) = self.kinds.get_mut(kind.index()) {
-                list.push((id, figures));
-            }
+        if figures.iter().any(|s| !s.is_gap())
+            && let Some(list) = self.kinds.get_mut(kind.index())
+        {
+            list.push((id, figures));
         }
     }
     pub fn is_empty(&self) -> bool {
@@ -54,10 +54,7 @@ impl Row {
         }
         let mut deflate = DeflateEncoder::new(Vec::with_capacity(plain.len()), Compression::new(6));
         // Writing to memory does not fail.
-        match deflate.write_all(&plain).and_then(|()| deflate.finish()) {
-            Ok(body) => body,
-            Err(_) => Vec::new(),
-        }
+        deflate.write_all(&plain).and_then(|()| deflate.finish()).unwrap_or_default()
     }
 
     /// Reads a body whose checksum was right; `None` when it makes no sense all the same.

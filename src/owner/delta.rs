@@ -46,10 +46,10 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
 }
 
 fn section<T: PartialEq + Serialize>(out: &mut Map<String, Value>, key: &str, old: &T, new: &T) {
-    if old != new {
-        if let Ok(value) = serde_json::to_value(new) {
-            out.insert(key.into(), value);
-        }
+    if old != new
+        && let Ok(value) = serde_json::to_value(new)
+    {
+        out.insert(key.into(), value);
     }
 }
 
@@ -151,7 +151,7 @@ fn objects<T: PartialEq + Serialize>(
     if !changed.is_empty() {
         set.insert(key.into(), Value::Array(changed));
     }
-    gone(key, old.iter().map(|o| id(o)), new.iter().map(|n| id(n)), del);
+    gone(key, old.iter().map(&id), new.iter().map(&id), del);
 }
 
 fn gone<'a>(

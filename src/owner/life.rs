@@ -21,7 +21,7 @@ impl Core {
             self.publisher.touch(self.now);
         }
         self.tend_doors();
-        if uptime % PING_SECS == 0 && self.hub.count() > 0 {
+        if uptime.is_multiple_of(PING_SECS) && self.hub.count() > 0 {
             let ping = socket::message("ping", &json!({ "timestamp": self.now.unix_secs() }), None);
             self.hub.broadcast_event(&ping);
         }

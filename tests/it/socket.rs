@@ -112,7 +112,8 @@ fn a_client_that_wants_deltas_gets_only_what_changed() {
     let first = next_of(&mut c, "delta");
     let second = next_of(&mut c, "delta");
     assert_eq!(second["data"]["seq"].as_u64().unwrap(), first["data"]["seq"].as_u64().unwrap() + 1);
-    let moved = |d: &Value| ["vms", "containers"].iter().any(|k| d["data"][k].as_array().is_some_and(|l| !l.is_empty()));
+    let moved =
+        |d: &Value| ["vms", "containers"].iter().any(|k| d["data"][k].as_array().is_some_and(|l| !l.is_empty()));
     let mut delta = second;
     for _ in 0..20 {
         if moved(&delta) {

@@ -33,7 +33,13 @@ fn added_hosts_appear_with_their_nodes_guests_storages_and_backups() {
     let state = program.until("figures of both hosts", || {
         let s = program.get("/api/state");
         let there = |key: &str| s[key].as_array().is_some_and(|l| !l.is_empty());
-        (there("nodes") && there("vms") && there("containers") && there("storage") && there("pbs") && there("pbsBackups")).then_some(s)
+        (there("nodes")
+            && there("vms")
+            && there("containers")
+            && there("storage")
+            && there("pbs")
+            && there("pbsBackups"))
+        .then_some(s)
     });
     let truth = simulator.truth();
     assert_eq!(state["nodes"].as_array().unwrap().len(), 3);
@@ -78,7 +84,9 @@ fn a_fresh_program_has_the_shapes_of_its_predecessor() {
 
 #[test]
 fn a_dead_host_goes_offline_alone_and_comes_back() {
-    let simulator = demo::start(Spec::new(3).with_pve(demo::PveSpec::new("east", 2, 8)).with_pve(demo::PveSpec::new("west", 1, 4))).unwrap();
+    let simulator =
+        demo::start(Spec::new(3).with_pve(demo::PveSpec::new("east", 2, 8)).with_pve(demo::PveSpec::new("west", 1, 4)))
+            .unwrap();
     let program = Program::open();
     for (host, name) in simulator.connections().iter().zip(["east", "west"]) {
         add(&program, host, name);
@@ -89,20 +97,28 @@ fn a_dead_host_goes_offline_alone_and_comes_back() {
         nodes.map(|n| n["status"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
     };
     let only = |word: &str| BTreeSet::from([word.to_owned()]);
-    program.until("both online", || (statuses("east") == only("online") && statuses("west") == only("online")).then_some(()));
+    program.until("both online", || {
+        (statuses("east") == only("online") && statuses("west") == only("online")).then_some(())
+    });
     simulator.kill(0);
     let began = std::time::Instant::now();
     program.until("east offline", || (statuses("east") == only("offline")).then_some(()));
     assert!(began.elapsed().as_secs() <= 35, "it took {:?}", began.elapsed());
     assert_eq!(statuses("west"), only("online"));
     let state = program.get("/api/state");
-    let guest = state["vms"].as_array().unwrap().iter().chain(state["containers"].as_array().unwrap()).find(|g| g["instance"] == "east");
+    let guest = state["vms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain(state["containers"].as_array().unwrap())
+        .find(|g| g["instance"] == "east");
     assert_eq!(guest.unwrap()["status"], "unknown");
     assert_eq!(state["connectionHealth"], json!({"east": false, "west": true}));
     simulator.revive(0).unwrap();
     program.until("east online again", || (statuses("east") == only("online")).then_some(()));
     // Named in the log once, not each cycle.
-    let named = program.log().lines().filter(|l| l.contains("east") && (l.contains("WARN") || l.contains("ERROR"))).count();
+    let named =
+        program.log().lines().filter(|l| l.contains("east") && (l.contains("WARN") || l.contains("ERROR"))).count();
     assert!(named <= 4, "{named} lines about one failure:\n{}", program.log());
 }
 
@@ -118,11 +134,14 @@ fn every_acknowledged_change_of_connections_survives_kill_9() {
         let mut doubtful = None;
         for n in 0..6 {
             let name = format!("node-{round}-{n}");
-            let body = json!({"type": "pve", "name": name, "host": "https://127.0.0.1:9", "user": "a@pam", "password": "b"});
+            let body =
+                json!({"type": "pve", "name": name, "host": "https://127.0.0.1:9", "user": "a@pam", "password": "b"});
             if n == 5 {
                 // Killed somewhere within this one: it may be there or not, and nothing else may change.
                 let port = program.port;
-                let killer = std::thread::spawn(move || drop((port, ureq::post(format!("http://127.0.0.1:{port}/api/config/nodes")).send(body.to_string()))));
+                let killer = std::thread::spawn(move || {
+                    drop((port, ureq::post(format!("http://127.0.0.1:{port}/api/config/nodes")).send(body.to_string())))
+                });
                 std::thread::sleep(std::time::Duration::from_micros(crate::door_kit::random(&mut seed) % 9_000));
                 program.kill();
                 let _ = killer.join();
@@ -134,7 +153,13 @@ fn every_acknowledged_change_of_connections_survives_kill_9() {
             }
         }
         program = Program::on(&dir);
-        let there: BTreeSet<String> = program.get("/api/config/nodes").as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap().to_owned()).collect();
+        let there: BTreeSet<String> = program
+            .get("/api/config/nodes")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["name"].as_str().unwrap().to_owned())
+            .collect();
         let doubtful = doubtful.unwrap();
         if there.contains(&doubtful) {
             wanted.insert(doubtful);
@@ -143,11 +168,23 @@ fn every_acknowledged_change_of_connections_survives_kill_9() {
         // And a deletion.
         let (status, _) = program.send("DELETE", "/api/config/nodes/pve-0", &Value::Null);
         assert_eq!(status, 200);
-        let gone = program.get("/api/config/nodes").as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap().to_owned()).collect();
+        let gone = program
+            .get("/api/config/nodes")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["name"].as_str().unwrap().to_owned())
+            .collect();
         wanted = gone;
         program.kill();
         program = Program::on(&dir);
-        let kept: BTreeSet<String> = program.get("/api/config/nodes").as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap().to_owned()).collect();
+        let kept: BTreeSet<String> = program
+            .get("/api/config/nodes")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["name"].as_str().unwrap().to_owned())
+            .collect();
         assert_eq!(kept, wanted, "round {round}, after the deletion");
     }
     drop(program);

@@ -38,8 +38,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 
 /// Lines a source file may have. A table of data may be longer; such files are named here with their reason.
 const MOST_LINES: usize = 480;
-const LONG_FILES: &[(&str, &str)] =
-    &[("src/proxmox/pve.rs", "one typed answer for each endpoint: a table"), ("src/notify/queue/mod.rs", "the life of one message")];
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/proxmox/pve.rs", "one typed answer for each endpoint: a table"),
+    ("src/notify/queue/mod.rs", "the life of one message"),
+];
 
 fn sources(dir: &Path, ending: &str, out: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();

@@ -71,11 +71,11 @@ fn read_head(stream: &mut Stream, buffer: &mut Vec<u8>, shared: &Shared) -> Resu
         // Blank lines before a request are allowed (RFC 9112 2.2) and must not count for ever.
         let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count().min(4);
         buffer.drain(..blank);
-        if !buffer.is_empty() {
-            if let Some(head) = head::parse(buffer, limits)? {
-                buffer.drain(..head.length);
-                return Ok(Some(head));
-            }
+        if !buffer.is_empty()
+            && let Some(head) = head::parse(buffer, limits)?
+        {
+            buffer.drain(..head.length);
+            return Ok(Some(head));
         }
         let mut bytes = [0u8; READ_BYTES];
         match stream.read_until(&mut bytes, deadline) {
@@ -100,10 +100,10 @@ fn one(stream: &mut Stream, buffer: &mut Vec<u8>, head: &Head, peer: IpAddr, sha
     let limits = &shared.limits;
     let limit = if head.target.starts_with("/api/config/import") { limits.import_bytes } else { limits.body_bytes };
     if head.expects_continue {
-        if let head::Framing::Length(length) = head.framing {
-            if length > limit as u64 {
-                return Err(Failure::Refused(refuse(413, "The request body is too large")));
-            }
+        if let head::Framing::Length(length) = head.framing
+            && length > limit as u64
+        {
+            return Err(Failure::Refused(refuse(413, "The request body is too large")));
         }
         if buffer.is_empty() {
             stream.write_patiently(b"HTTP/1.1 100 Continue\r\n\r\n", limits.write_time).map_err(|_| Failure::Gone)?;

@@ -132,11 +132,11 @@ impl Life<'_> {
                 Ok(message) => {
                     self.heard = Instant::now();
                     self.count()?;
-                    if let Message::Text(text) = message {
-                        if let Some(said) = understand(text.as_str()) {
-                            let event = Event::Socket(SocketEvent::Said(self.id, said));
-                            self.events.send(event).map_err(|_| "Pulse is ending".to_owned())?;
-                        }
+                    if let Message::Text(text) = message
+                        && let Some(said) = understand(text.as_str())
+                    {
+                        let event = Event::Socket(SocketEvent::Said(self.id, said));
+                        self.events.send(event).map_err(|_| "Pulse is ending".to_owned())?;
                     }
                 }
                 Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -146,7 +146,7 @@ impl Life<'_> {
                     return Err(e.to_string());
                 }
             }
-            if matches!(self.socket.get_mut().drain(), Err(_)) {
+            if self.socket.get_mut().drain().is_err() {
                 return Err("the connection broke".to_owned());
             }
         }

@@ -73,7 +73,8 @@ impl Program {
     }
 
     fn agent() -> ureq::Agent {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
         config.build().into()
     }
 
@@ -88,7 +89,8 @@ impl Program {
         Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
     pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        self.try_send(method, path, body).unwrap_or_else(|| panic!("no answer to {method} {path}; log:\n{}", self.log()))
+        self.try_send(method, path, body)
+            .unwrap_or_else(|| panic!("no answer to {method} {path}; log:\n{}", self.log()))
     }
     pub fn get(&self, path: &str) -> Value {
         let (status, value) = self.send("GET", path, &Value::Null);
