@@ -3,7 +3,7 @@
 
 use super::headers::{self, Extra};
 use super::limits;
-use super::router::{self, Way};
+use super::router::Way;
 use super::routes::{Policy, Route};
 use super::{assets, refusal};
 use crate::auth::audit::Outcome;
@@ -16,12 +16,16 @@ use crate::auth::recovery::is_from_here;
 use crate::http::{Body, Call, Method, Query, Response};
 use crate::owner::{Answer, Core};
 
+/// What is behind the guard.
+pub type Inside = fn(&mut Core, Call, Way) -> Answer;
+
 /// A request on its way in.
-pub struct Visit {
-    pub call: Call,
-    pub way: Way,
-    pub origin: Origin,
+struct Visit {
+    call: Call,
+    way: Way,
+    origin: Origin,
     extra: Extra,
+    inside: Inside,
 }
 
 /// Paths without the CSRF check: a login cannot be forged into anything (4.9 blocked it by a stale cookie), and the
@@ -29,7 +33,7 @@ pub struct Visit {
 const WITHOUT_CSRF: [&str; 2] = ["/api/login", "/api/setup-script-url"];
 
 /// Lets a request in, or answers it at the door.
-pub fn enter(core: &mut Core, mut call: Call, way: Way) -> Answer {
+pub fn enter(core: &mut Core, mut call: Call, way: Way, inside: Inside) -> Answer {
     let settings = core.config.settings.clone();
     let origin = peer::origin(&call, &settings.trusted_proxies);
     call.peer = origin.peer;
@@ -41,9 +45,9 @@ pub fn enter(core: &mut Core, mut call: Call, way: Way) -> Answer {
     if let Err(refused) = limits::count(core, &call, &way) {
         return extra.on(refused).into();
     }
-    let visit = Visit { call, way, origin, extra };
+    let visit = Visit { call, way, origin, extra, inside };
     if matches!(visit.way, Way::Page) && is_public_page(&visit.call) {
-        return page(&visit.call).map(|r| visit.extra.on(r));
+        return inside(core, visit.call, visit.way).map(|response| visit.extra.on(response));
     }
     match identify::identify(&mut core.doors, &settings, &visit.call, core.now) {
         Identity::Known(known) => admit(core, visit, known),
@@ -126,17 +130,9 @@ fn admit(core: &mut Core, mut visit: Visit, mut known: Known) -> Answer {
     if let Err(refused) = verdict {
         return visit.extra.on(refused).into();
     }
-    let Visit { mut call, way, extra, .. } = visit;
+    let Visit { mut call, way, extra, inside, .. } = visit;
     call.who = known.who;
-    let answer = match way {
-        Way::Route(route, params) => {
-            call.params = params;
-            (route.handler)(core, &call)
-        }
-        Way::Page => page(&call),
-        way => router::dead_end(&way, &call, core.now.unix_secs()).into(),
-    };
-    answer.map(|response| extra.on(response))
+    inside(core, call, way).map(|response| extra.on(response))
 }
 
 /// The route's policy, then what keeps other sites out.
@@ -288,8 +284,4 @@ fn is_public_page(call: &Call) -> bool {
     let is_index = matches!(call.path.as_str(), "" | "/" | "/index.html");
     let is_file = call.path.rsplit('/').next().is_some_and(|name| name.contains('.')) && assets::serve(call).is_some();
     is_index || is_file || call.header("accept").is_some_and(|a| a.contains("text/html"))
-}
-
-fn page(call: &Call) -> Answer {
-    assets::serve(call).unwrap_or_else(|| Response::error(404, "404 page not found")).into()
 }

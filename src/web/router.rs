@@ -30,7 +30,19 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 /// Answers one request: guard, handler, headers.
 pub fn handle(core: &mut Core, call: Call) -> Answer {
     let way = find(call.method, &call.raw_path);
-    super::guard::enter(core, call, way)
+    super::guard::enter(core, call, way, serve)
+}
+
+/// What is behind the guard.
+fn serve(core: &mut Core, mut call: Call, way: Way) -> Answer {
+    match way {
+        Way::Route(route, params) => {
+            call.params = params;
+            (route.handler)(core, &call)
+        }
+        Way::Page => super::assets::serve(&call).unwrap_or_else(|| dead_end(&Way::Nowhere, &call, 0)).into(),
+        way => dead_end(&way, &call, core.now.unix_secs()).into(),
+    }
 }
 
 /// Where a method and a path lead.
@@ -186,7 +198,7 @@ fn is_page(segments: &[String]) -> bool {
 }
 
 /// What a way answers that leads to no handler. The page is not among them.
-pub fn dead_end(way: &Way, call: &Call, unix_secs: i64) -> Response {
+fn dead_end(way: &Way, call: &Call, unix_secs: i64) -> Response {
     match way {
         Way::Moved(to) => moved(to, call),
         Way::WrongMethod(known) => wrong_method(known, unix_secs),
