@@ -13,7 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("poll", &["model", "proxmox", "owner"]),
     ("history", &["model"]),
     ("alerts", &["model", "config"]),
-    ("notify", &["model", "alerts", "config", "proxmox"]),
+    ("notify", &["model", "http", "alerts", "config", "proxmox"]),
     ("auth", &["model", "http", "config"]),
     ("discover", &["model", "proxmox"]),
     ("setup", &["model", "config"]),
