@@ -11,7 +11,7 @@ const PAUSE_MS: u64 = 10_000;
 /// The longest pause of what is asked often.
 const PAUSE_MAX_MS: u64 = 180_000;
 /// What is refused or not there (401, 403, 404, 501) will hardly change within this time.
-const REFUSED_MS: u64 = 30 * 60 * 1000;
+const REFUSED_MS: u64 = 10 * 60 * 1000;
 
 /// Due times by topic.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ mod tests {
     fn what_is_refused_is_not_asked_again_soon() {
         let mut c: Cadence<&str> = Cadence::new();
         c.failed("a", MINUTE, &Error::Status(403, String::new()), 0);
-        assert!(!c.is_due(&"a", 29 * 60_000) && c.is_due(&"a", 30 * 60_000));
+        assert!(!c.is_due(&"a", 9 * 60_000) && c.is_due(&"a", 10 * 60_000));
         assert!(c.is_due(&"b", 0));
         c.hasten(&"a");
         assert!(c.is_due(&"a", 0));

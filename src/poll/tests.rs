@@ -1,11 +1,13 @@
 //! Hours of polling in seconds: cycles against the simulator with a clock that is moved by hand.
 
+#[cfg(test)]
+use crate::demo::{self, Change, Fault, PbsSpec, PveSpec, Scope, Simulator, Spec};
+
 use super::Report;
 use super::pbs::PbsPoll;
 use super::pve::PvePoll;
 use super::target::{Monitor, Target};
 use super::worker::{Clock, Cycle};
-use crate::demo::{self, Change, Fault, PbsSpec, PveSpec, Scope, Simulator, Spec};
 use crate::proxmox::{Access, Auth, Kind, Tls};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -59,6 +59,14 @@ pub enum Tls {
     Pin([u8; 32]),
 }
 
+impl Access {
+    /// The same scheme and port at another host or address.
+    pub fn at(&self, host: &str) -> Result<String, Error> {
+        let place = Place { host: host.to_owned(), ..Place::parse(&self.base_url)? };
+        Place::parse(&place.url()).map(|p| p.url())
+    }
+}
+
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -165,6 +173,19 @@ mod tests {
         for bad in ["", "https://", "ftp://x", "https://x:port", "https://user@x", "https://x/y", "https://a b:1"] {
             assert!(matches!(at(bad), Err(Error::Address(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn another_host_keeps_scheme_and_port() {
+        let access = |url: &str| Access {
+            base_url: url.into(),
+            auth: Auth::Password { user: "u@pam".into(), secret: "s".into() },
+            tls: Tls::Off,
+            timeout: Duration::from_secs(1),
+        };
+        assert_eq!(access("https://pve.lan:8007/").at("10.0.0.1").unwrap(), "https://10.0.0.1:8007");
+        assert_eq!(access("https://[fd00::1]").at("fd00::2").unwrap(), "https://[fd00::2]:443");
+        assert!(access("https://pve.lan").at("a b").is_err());
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl Rates {
         track.rates
     }
 
+    /// The rates that the newest sample gave.
+    pub fn last(&self, vmid: i64) -> Four {
+        self.guests.get(&vmid).map_or([0; 4], |t| t.rates)
+    }
+
     /// The guest does not run: its next sample is a first one.
     pub fn stopped(&mut self, vmid: i64) {
         self.guests.remove(&vmid);

@@ -128,8 +128,17 @@ impl PbsPoll {
         self.log_in(clock)?;
         let first = self.cycles == 1 || self.reach.is_offline();
         if !first {
-            let Some(topic) = self.most_overdue(clock.now()) else { return Ok(false) };
-            return self.ask_one(clock, topic, until);
+            let topic = self.most_overdue(clock.now());
+            let mut there = self.ask_one(clock, topic, until)?;
+            // Whoever is looked at rarely is asked for more at once; it is the same number in an hour.
+            for _more in 1..(self.target.period().as_secs() / 10).min(60) {
+                let topic = self.most_overdue(clock.now());
+                if topic == Topic::Status || Instant::now() >= until {
+                    break;
+                }
+                there |= self.ask_one(clock, topic, until)?;
+            }
+            return Ok(there);
         }
         if !self.ask_one(clock, Topic::Version, until)? {
             return Ok(false);
@@ -289,17 +298,17 @@ impl PbsPoll {
         std::iter::once(String::new()).chain(below).collect()
     }
 
-    /// The one thing to ask in this cycle.
-    fn most_overdue(&self, now: Now) -> Option<Topic> {
+    /// The one thing to ask next.
+    fn most_overdue(&self, now: Now) -> Topic {
         let age = |t: &Topic| self.asked_ms.get(t).map(|at| now.mono_ms.saturating_sub(*at));
         if self.reach.is_failing() || age(&Topic::Status).is_none_or(|a| a >= STATUS_MAX_MS) {
-            return Some(Topic::Status);
+            return Topic::Status;
         }
         let due = self.topics().into_iter().filter(|t| self.cadence.is_due(t, now.mono_ms));
         let possible = due.filter(|t| !t.is_long() || self.lane.is_idle());
         let overdue = |t: &Topic| age(t).map_or(f64::INFINITY, |a| a as f64 / t.period().as_millis() as f64);
         let most = possible.map(|t| (overdue(&t), t)).max_by(|a, b| a.0.total_cmp(&b.0));
-        Some(most.map_or(Topic::Status, |(_, t)| t))
+        most.map_or(Topic::Status, |(_, t)| t)
     }
 
     /// Takes one answer in; gives the error back.

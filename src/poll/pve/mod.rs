@@ -12,15 +12,15 @@ use super::derive::guest::Sort;
 use super::derive::node::Seen as NodeSeen;
 use super::derive::rates::Rates;
 use super::fanout;
-use super::hold::Held;
+use super::hold::{Held, held};
 use super::lane::Lane;
 use super::ledger::Ledger;
 use super::link::Link;
 use super::reach::Reach;
-use super::report::{Endpoint, Live, Report, Version};
+use super::report::{Endpoint, Report, Version};
 use super::target::Target;
 use super::worker::{Clock, Cycle};
-use crate::model::{Ceph, Cluster, Coverage, HaResource, Now, StorageBackup};
+use crate::model::{Ceph, Cluster, Coverage, HaResource, Now, StorageBackup, Time};
 use crate::proxmox::Error;
 use crate::proxmox::pve::StorageDefinition;
 use ask::{Ask, Got, Topic};
@@ -39,6 +39,8 @@ const FAIL_OVER: Duration = Duration::from_secs(5);
 const SECOND_TRY: Duration = Duration::from_secs(3);
 /// From the first to the second cycle.
 const SECOND_CYCLE: Duration = Duration::from_secs(3);
+/// The first look at everything may cost this many requests beyond those for the nodes; the rest follows steadily.
+const FIRST_MAX: f64 = 600.0;
 /// A host of its own does not become a member of a cluster every day.
 const STANDALONE_RECHECK: Duration = Duration::from_secs(30 * 60);
 /// File reading through the agent was refused: try again after this.
@@ -76,8 +78,8 @@ pub(super) struct PvePoll {
     /// Reading files through guest agents is refused until this moment.
     no_files_until_ms: u64,
     changed: Changed,
-    /// The view when the connection was last there.
-    last: Option<Held<Live>>,
+    /// When the connection was last there.
+    last_there: Option<Held<Time>>,
     over_budget: bool,
 }
 
@@ -121,7 +123,7 @@ impl PvePoll {
             fingerprints: BTreeMap::new(),
             no_files_until_ms: 0,
             changed: Changed::default(),
-            last: None,
+            last_there: None,
             over_budget: false,
             target,
         }
@@ -142,6 +144,7 @@ impl Cycle for PvePoll {
                     log::info!("{}: answers again", self.target.instance);
                 }
                 self.link.works(clock.now());
+                self.last_there = Some(Held::new(clock.now().wall, clock.now()));
                 self.details(clock, began, until);
             }
             Err(error) => {
@@ -271,7 +274,8 @@ impl PvePoll {
         let now = clock.now();
         self.collect(clock, Duration::ZERO);
         let rate = self.per_minute();
-        self.allowance.fill(rate, 60.0 + 12.0 * self.nodes.len() as f64 + 6.0 * self.guests.len() as f64, now.mono_ms);
+        let about_guests = (6.0 * self.guests.len() as f64).min(FIRST_MAX);
+        self.allowance.fill(rate, 60.0 + 12.0 * self.nodes.len() as f64 + about_guests, now.mono_ms);
         let probes = self.link.recheck(clock, until);
         self.allowance.spend(probes);
 
@@ -420,5 +424,13 @@ impl PvePoll {
         self.rates.sweep(now.mono_ms);
         let nodes = &self.nodes;
         self.cadence.retain(|t| t.node().is_empty() || nodes.contains_key(t.node()));
+        // Backups on a storage that is no longer defined, or on a node that left, are not ours to show.
+        let defined = held(&self.definitions, now.mono_ms);
+        let before = self.files.len();
+        self.files.retain(|(node, storage), _| {
+            (node == "shared" || nodes.contains_key(node))
+                && defined.is_none_or(|all| all.iter().any(|d| d.storage == *storage))
+        });
+        self.changed.files |= self.files.len() != before;
     }
 }

@@ -8,7 +8,7 @@ use crate::model::Now;
 use crate::poll::derive::guest::{self as guest, Seen as GuestSeen};
 use crate::poll::derive::node::Seen as NodeSeen;
 use crate::poll::derive::{backup, cluster};
-use crate::poll::hold::{Held, held};
+use crate::poll::hold::Held;
 use crate::poll::report::{Endpoint, Version};
 use crate::proxmox::pve::{ClusterItem, ContentItem, NodeItem};
 use crate::proxmox::{Error, Fingerprint};
@@ -17,7 +17,13 @@ use std::time::Duration;
 impl PvePoll {
     /// Nodes of the newest list; those it does not show are gone.
     pub(super) fn take_nodes(&mut self, seen: Vec<NodeSeen>) {
+        let before = self.nodes.len();
         self.nodes.retain(|name, _| seen.iter().any(|s| s.name == *name));
+        if self.nodes.len() != before {
+            // Its tasks, disks and the rest went with it.
+            let c = &mut self.changed;
+            (c.tasks, c.files, c.replication, c.zfs, c.disks) = (true, true, true, true, true);
+        }
         for node in seen {
             let kept = self.nodes.entry(node.name.clone()).or_default();
             kept.seen = node;
@@ -59,6 +65,8 @@ impl PvePoll {
             (Topic::NotBackedUp, _) if self.clustered != Some(true) => STANDALONE_RECHECK,
             // Few have HA; who has none is asked less.
             (Topic::Ha, Got::Ha(items)) if cluster::ha(items).is_empty() => Duration::from_secs(600),
+            // A PBS has to list its datastore for each look that PVE takes.
+            (Topic::Content(_, storage), _) if self.plugin_of(storage) == "pbs" => Duration::from_secs(900),
             (Topic::NodeStatus(_), _) if self.nodes.len() == 1 => Duration::from_secs(20),
             _ => topic.period(),
         }
@@ -84,6 +92,10 @@ impl PvePoll {
         }
         if matches!(error, Error::Status(403, _)) {
             self.ledger.refused(&topic.subject(), topic.node(), privilege);
+        }
+        // The recommended role does not have what pending updates need: a gap worth telling, not an error.
+        if matches!((topic, error), (Topic::Updates(_), Error::Status(403, _))) {
+            return;
         }
         // No Ceph here, or no such question on an old PVE: normal.
         if matches!((topic, error), (Topic::Ceph, Error::Status(..)) | (_, Error::Status(501, _))) {
@@ -192,12 +204,8 @@ impl PvePoll {
     }
 
     fn keep_files(&mut self, node: &str, storage: &str, items: &[ContentItem], now: Now) {
-        let definitions = held(&self.definitions, now.mono_ms);
-        let definition = definitions.and_then(|d| d.iter().find(|d| d.storage == storage));
-        let of_node = self.nodes.get(node).and_then(|n| held(&n.storage, now.mono_ms));
-        let item = of_node.and_then(|all| all.iter().find(|i| i.storage == storage));
-        let plugin = item.map(|i| i.plugin.as_str()).or(definition.map(|d| d.plugin.as_str())).unwrap_or_default();
         let shared = self.is_shared(storage, now.mono_ms);
+        let plugin = self.plugin_of(storage);
         let place = backup::Place { instance: &self.target.instance, node, storage, plugin, shared };
         let files = nodes::files(place, items);
         let key = (if shared { "shared" } else { node }.to_owned(), storage.to_owned());
@@ -233,32 +241,24 @@ impl PvePoll {
     /// asked calls itself local; it is the configured way already.
     fn find_endpoints(&mut self) {
         let Some(cluster) = &self.cluster else { return };
-        let base = self.target.access.base_url.trim_end_matches('/');
-        let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
-        let port = rest.rsplit_once(':').map_or("8006", |(_, port)| port).trim_end_matches(']');
-        let configured = self.link.url() == self.target.access.base_url;
+        let access = &self.target.access;
+        let configured = self.link.url() == access.base_url;
         let known = std::mem::take(&mut self.endpoints);
-        let url_of = |ip: &str| {
-            let bracket = if ip.contains(':') { ("[", "]") } else { ("", "") };
-            format!("{scheme}://{}{ip}{}:{port}", bracket.0, bracket.1)
-        };
         let fresh: Vec<Endpoint> = cluster
             .members
             .iter()
-            .filter(|m| !m.ip.is_empty())
-            .map(|m| {
+            .filter_map(|m| {
                 let before = known.iter().find(|k| k.node == m.name);
-                let local = m.local && configured;
-                let url = if local { self.target.access.base_url.clone() } else { url_of(&m.ip) };
+                let url = if m.local && configured { access.base_url.clone() } else { access.at(&m.ip).ok()? };
                 let fingerprint = self.fingerprints.get(&m.name).and_then(|f| Fingerprint::parse(f)).map(|f| f.0);
-                Endpoint {
+                Some(Endpoint {
                     node: m.name.clone(),
                     // What is known as the configured way stays that, whoever is asked at present.
-                    url: before.filter(|b| b.url == self.target.access.base_url).map_or(url, |b| b.url.clone()),
+                    url: before.filter(|b| b.url == access.base_url).map_or(url, |b| b.url.clone()),
                     ip: m.ip.clone(),
                     online: m.online,
                     fingerprint: fingerprint.or(before.and_then(|b| b.fingerprint)),
-                }
+                })
             })
             .collect();
         if fresh != known {
@@ -266,6 +266,13 @@ impl PvePoll {
             self.changed.endpoints = true;
         }
         self.endpoints = fresh;
+    }
+
+    /// `dir`, `nfs`, `pbs`, …; empty when not known.
+    fn plugin_of(&self, storage: &str) -> &str {
+        let defined = self.definitions.iter().flat_map(Held::any).find(|d| d.storage == storage);
+        let seen = || self.nodes.values().flat_map(|n| &n.storage).flat_map(Held::any).find(|i| i.storage == storage);
+        defined.map(|d| d.plugin.as_str()).or_else(|| seen().map(|i| i.plugin.as_str())).unwrap_or_default()
     }
 
     /// Definitions decide; without them what the nodes say.

@@ -8,7 +8,7 @@ use crate::model::{Cluster, Guest, Now, Storage, StorageBackup};
 use crate::poll::derive::guest::Sort;
 use crate::poll::derive::storage::OfNode;
 use crate::poll::derive::{Source, disks, guest, node, storage};
-use crate::poll::hold::{Held, held};
+use crate::poll::hold::held;
 use crate::poll::report::{Counters, Kind, Live, Report, Slow};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -57,16 +57,19 @@ impl PvePoll {
             let failed = node::refused(&self.source(now), message);
             return Live { nodes: vec![failed], ..Live::default() };
         }
-        if self.reach.is_failing() {
-            let live = self.last.as_ref().and_then(|l| l.get(now.mono_ms)).cloned().unwrap_or_default();
-            return if self.reach.is_offline() { self.gone(live) } else { live };
-        }
+        let Some(there) = held(&self.last_there, now.mono_ms).copied() else { return Live::default() };
+        let live = self.view(Now { wall: there, ..now }, now);
+        if self.reach.is_offline() { self.gone(live) } else { live }
+    }
+
+    /// Everything as it was seen at `seen`.
+    fn view(&mut self, seen: Now, now: Now) -> Live {
         let mut kept = std::mem::take(&mut self.nodes);
-        let nodes = kept.values_mut().map(|k| k.document(&self.source(now), now)).collect();
+        let nodes = kept.values_mut().map(|k| k.document(&self.source(seen), now)).collect();
         self.nodes = kept;
         let (guests, counters) = self.guests_now(now);
         let (vms, containers) = guests.into_iter().partition(|g: &Guest| g.r#type == "qemu");
-        let live = Live {
+        Live {
             nodes,
             vms,
             containers,
@@ -75,9 +78,7 @@ impl PvePoll {
             cluster: self.cluster.clone().map(|c| Cluster { ha: self.ha.clone(), ..c }),
             counters,
             version: self.version.clone(),
-        };
-        self.last = Some(Held::new(live.clone(), now));
-        live
+        }
     }
 
     /// Nothing answers any more: identities and totals stay, everything that lives is zero or unknown.
@@ -114,6 +115,7 @@ impl PvePoll {
                 continue;
             }
             let rates = match seen.counters {
+                _ if self.reach.is_failing() => self.rates.last(seen.vmid),
                 Some(four) if seen.is_running() => self.rates.sample(seen.vmid, four, seen.uptime, now.mono_ms),
                 _ => {
                     self.rates.stopped(seen.vmid);
@@ -140,18 +142,7 @@ impl PvePoll {
             cluster: None,
             now: crate::model::Time::UNSET,
         };
-        let of = |kept: &'_ Kept| -> Option<(String, bool)> { Some((kept.seen.name.clone(), kept.seen.is_online())) };
-        let names: Vec<(String, bool)> = self.nodes.values().filter_map(of).collect();
-        let lists: Vec<OfNode> = names
-            .iter()
-            .filter_map(|(name, online)| {
-                let kept = self.nodes.get(name)?;
-                let items = held(&kept.storage, mono_ms)?;
-                let held = kept.storage.as_ref()?;
-                let asked_at = (held.age_ms(mono_ms) > OLD_MS).then_some(held.at);
-                Some(OfNode { node: name, items, asked_at, online: *online })
-            })
-            .collect();
+        let lists: Vec<OfNode> = self.nodes.values().filter_map(|kept| of_node(kept, mono_ms)).collect();
         storage::all(&source, held(&self.definitions, mono_ms).map(Vec::as_slice), &lists)
     }
 
@@ -239,4 +230,11 @@ impl PvePoll {
         // The id is made of the volume alone: a folder that several nodes see without being marked as shared shows once.
         all.filter(|f| seen.insert(f.volid.as_str())).cloned().collect()
     }
+}
+
+/// What a node last said about its storages.
+fn of_node(kept: &Kept, mono_ms: u64) -> Option<OfNode<'_>> {
+    let items = held(&kept.storage, mono_ms)?;
+    let asked_at = kept.storage.as_ref().filter(|h| h.age_ms(mono_ms) > OLD_MS).map(|h| h.at);
+    Some(OfNode { node: &kept.seen.name, items, asked_at, online: kept.seen.is_online() })
 }
