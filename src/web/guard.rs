@@ -6,7 +6,7 @@ use super::limits;
 use super::router::Way;
 use super::routes::{Policy, Route};
 use super::{assets, refusal};
-use crate::auth::audit::Outcome;
+use crate::auth::audit::{Entry, Log, Outcome};
 use crate::auth::credentials::{Check, bcrypt_matches};
 use crate::auth::digest::same_secret;
 use crate::auth::entry;
@@ -132,7 +132,32 @@ fn admit(core: &mut Core, mut visit: Visit, mut known: Known) -> Answer {
     }
     let Visit { mut call, way, extra, inside, .. } = visit;
     call.who = known.who;
-    inside(core, call, way).map(|response| extra.on(response))
+    let trace = trace(core, &call, &way);
+    inside(core, call, way).map(move |response| {
+        if let Some((log, note)) = trace {
+            let done = response.status < 400;
+            log.note(Entry { outcome: if done { Outcome::Success } else { Outcome::Failure }, ..note });
+        }
+        extra.on(response)
+    })
+}
+
+/// The audit entry of a change of the configuration, written with its outcome. Routes of security write their own;
+/// acknowledging an alert and naming a guest are no matter of security.
+fn trace(core: &Core, call: &Call, way: &Way) -> Option<(Log, Entry)> {
+    let Way::Route(route, _) = way else { return None };
+    let action = match route.policy {
+        Policy::Manage if !route.method.is_safe() => "change",
+        Policy::Export if route.path.ends_with("/import") => "import",
+        Policy::Export => "export",
+        _ => return None,
+    };
+    let own_or_none = ["/api/security/", "/api/alerts/", "/api/guests/"];
+    if own_or_none.iter().any(|start| route.path.starts_with(start)) {
+        return None;
+    }
+    let method = route.method.as_str();
+    Some((core.doors.audit.clone(), entry(action, call, &call.who.actor, Outcome::Success, method, core.now)))
 }
 
 /// The route's policy, then what keeps other sites out.

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod nodes;
 pub mod notification_tests;
 pub mod notifications;
+pub mod openapi;
 pub mod probe;
 pub mod recovery;
 pub mod refusal;

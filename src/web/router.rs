@@ -20,6 +20,7 @@ pub const AREAS: &[&[Route]] = &[
     super::account::ROUTES,
     super::security::ROUTES,
     super::recovery::ROUTES,
+    super::openapi::ROUTES,
 ];
 
 /// Every route there is.

@@ -7,6 +7,7 @@ mod gate;
 mod hostile;
 mod limits;
 mod login;
+mod openapi;
 mod proxies;
 mod recovery;
 mod table;

@@ -165,7 +165,7 @@ fn the_audit_log_tells_who_did_what_and_no_secret() {
     let named = made.body["token"].as_str().unwrap().to_owned();
     let change = json!({"currentPassword": PASSWORD, "newPassword": "brand new words"});
     gate.post_in(&session, "/api/security/change-password", &change);
-    gate.get(&format!("/api/snapshots?token=a-guessed-token"), &[]);
+    gate.get("/api/snapshots?token=a-guessed-token", &[]);
     let events = gate.audit();
     let find = |action: &str, outcome: &str| -> &Value {
         events
