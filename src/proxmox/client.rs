@@ -18,7 +18,7 @@ pub const LIST_LIMIT: usize = 16 << 20;
 /// The longest list of backups of a namespace (about 100,000 snapshots); it is decoded while it arrives.
 pub const BACKUP_LIMIT: usize = 64 << 20;
 /// Answers up to this size are read whole and then decoded, which is fastest.
-const WHOLE: u64 = 1 << 20;
+const WHOLE: u64 = 4 << 20;
 /// What is read of the body of an error.
 const ERROR_LIMIT: u64 = 4 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -149,6 +149,10 @@ impl Client {
         let sent = request.config().timeout_global(Some(within)).build().call();
         let mut response = sent.map_err(|e| if is_lost(&e) { Attempt::Lost } else { Attempt::Failed(from_ureq(e)) })?;
         check_status(&mut response).map_err(Attempt::Failed)?;
+        // An honest head saves the reading; a dishonest one is caught while it is read.
+        if response.body().content_length().is_some_and(|length| length > limit as u64) {
+            return Err(Attempt::Failed(Error::TooLarge(limit)));
+        }
         decode(response.body_mut().as_reader(), limit).map_err(Attempt::Failed)
     }
 }

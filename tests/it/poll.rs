@@ -411,11 +411,7 @@ fn wrong_answers_are_told_apart_and_leave_the_figures_as_they_were() {
         (Fault::Reset, FailureClass::Connect),
         (Fault::Hang, FailureClass::Timeout),
     ] {
-        let mut patient = target(&sim, 0, Kind::Pve);
-        if matches!(fault, Fault::Huge { .. }) {
-            patient.access.timeout = Duration::from_secs(20);
-        }
-        let watch = Watch::start(patient);
+        let watch = Watch::pve(&sim);
         let before = watch.report();
         let set = sim.fault(Scope::host(0).path("/nodes"), fault.clone());
         let report = watch.next();
