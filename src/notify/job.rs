@@ -100,7 +100,29 @@ impl Job {
             },
             What::Heartbeat { heartbeat, summary } => send::http(&payload::heartbeat(heartbeat, summary), deadline),
         };
+        self.outcome(sent)
+    }
+
+    /// The outcome of this attempt, when it was made by somebody else.
+    pub fn outcome(&self, sent: Sent) -> Outcome {
         Outcome { delivery: self.delivery, sent }
+    }
+
+    /// `email` or the id of a webhook; empty for the heartbeat.
+    pub fn channel(&self) -> &str {
+        match &self.what {
+            What::Mail { .. } => "email",
+            What::Webhook { webhook, .. } => &webhook.id,
+            What::Heartbeat { .. } => "",
+        }
+    }
+
+    /// What is told; `None` for the heartbeat.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.what {
+            What::Mail { message, .. } | What::Webhook { message, .. } => Some(message),
+            What::Heartbeat { .. } => None,
+        }
     }
 }
 

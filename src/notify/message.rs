@@ -117,14 +117,14 @@ impl Message {
         Some(part)
     }
 
-    /// Two messages of a kind as one, because the first still waits. What was listed first stays first.
-    pub fn joined(&self, later: &Message) -> Message {
-        let mut out = self.clone();
-        out.held = self.held.max(self.count()) + later.count();
-        out.more += later.more;
-        out.items.extend(later.items.iter().cloned());
-        out.bound();
-        out
+    /// Takes in a later message of the same kind, because this one still waits. What was listed first stays first.
+    pub fn join(&mut self, later: &Message) {
+        self.held = self.held.max(self.count()) + later.count();
+        self.more += later.more;
+        self.items.extend(later.items.iter().cloned());
+        self.more += self.items.len().saturating_sub(MOST_ALERTS) as u64;
+        self.items.truncate(MOST_ALERTS);
+        self.key = hex_of(format!("{} {}", self.key, later.key).as_bytes());
     }
 
     pub fn is_resolved(&self) -> bool {
@@ -160,7 +160,11 @@ fn key_of(message: &Message) -> String {
     let mut events: Vec<u64> = message.items.iter().map(|i| message.event_of(i)).collect();
     events.sort_unstable();
     let bytes: Vec<u8> = events.iter().flat_map(|e| e.to_be_bytes()).collect();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
+    hex_of(&bytes)
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().take(12).map(|b| format!("{b:02x}")).collect()
 }
 
@@ -209,7 +213,8 @@ mod tests {
     #[test]
     fn a_message_lists_no_more_than_its_limit_and_counts_the_rest() {
         let many: Vec<Item> = (0..MOST_ALERTS + 20).map(|n| item(&n.to_string(), "warning")).collect();
-        let joined = raised(1, many[..300].to_vec()).joined(&raised(2, many[300..].to_vec()));
+        let mut joined = raised(1, many[..300].to_vec());
+        joined.join(&raised(2, many[300..].to_vec()));
         assert_eq!((joined.items.len(), joined.more, joined.count()), (MOST_ALERTS, 20, 520));
         assert_eq!(joined.held, 520);
         assert_eq!(joined.levels(), (0, MOST_ALERTS));

@@ -1,1 +1,5 @@
-//! notify
+//! Notifications: what receivers get, what happens when they do not, and what survives.
+
+mod queue;
+mod scene;
+mod templates;

@@ -9,7 +9,7 @@ use super::log::{Entry, Try};
 use crate::model::Time;
 use crate::notify::Message;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -65,11 +65,11 @@ pub fn write<'a>(
     next: u64,
 ) -> Vec<u8> {
     let mut out = format!("{FORMAT}\n");
-    push(&mut out, &json!({ "next": next }));
+    push(&mut out, &Line::Next(next));
     let messages: BTreeMap<&str, &Message> =
         waiting.clone().map(|w| (w.message.key.as_str(), w.message.as_ref())).collect();
     for message in messages.values() {
-        push(&mut out, &json!({ "message": message }));
+        push(&mut out, &Line::Message(message));
     }
     for w in waiting {
         let record = Record {
@@ -80,21 +80,33 @@ pub fn write<'a>(
             due: w.due,
             tries: w.tries.clone(),
         };
-        push(&mut out, &json!({ "delivery": record }));
+        push(&mut out, &Line::Delivery(record));
     }
     for entry in entries {
         let mut entry = entry.clone();
         entry.answer = entry.answer.chars().take(ANSWER_CHARS).collect();
-        push(&mut out, &json!({ "entry": entry }));
+        push(&mut out, &Line::Entry(entry));
     }
     // Last, so that a torn file never knows an event whose delivery it lost.
     let events: Vec<String> = events.map(|e| format!("{e:016x}")).collect();
-    push(&mut out, &json!({ "events": events }));
+    push(&mut out, &Line::Events(events));
     out.into_bytes()
 }
 
-fn push(out: &mut String, record: &Value) {
-    let text = record.to_string();
+/// One record as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Line<'a> {
+    Next(u64),
+    Message(&'a Message),
+    Delivery(Record),
+    Entry(Entry),
+    Events(Vec<String>),
+}
+
+fn push(out: &mut String, line: &Line) {
+    // Nothing in a line can fail to be written as JSON; a line without its sum would be left out when it is read.
+    let text = serde_json::to_string(line).unwrap_or_default();
     let _ = writeln!(out, "{:08x} {text}", crc(text.as_bytes()));
 }
 

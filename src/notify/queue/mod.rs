@@ -78,6 +78,8 @@ pub struct Notifier {
     /// Since when the file is out of date, and whether it must not wait.
     changed_since_ms: Option<u64>,
     urgent: bool,
+    /// When the file was last handed out.
+    written_ms: Option<u64>,
     /// Writes on their way to the disk.
     saving: u32,
     refused: u64,
@@ -114,6 +116,7 @@ impl Notifier {
             heartbeat: HeartbeatState::default(),
             changed_since_ms: None,
             urgent: false,
+            written_ms: None,
             saving: 0,
             refused: 0,
         }
@@ -201,7 +204,7 @@ impl Notifier {
             let in_flight = &self.in_flight;
             let row = self.waiting.values_mut().filter(|w| !in_flight.contains_key(&w.id)).find(same);
             if let Some(row) = row {
-                row.message = Arc::new(row.message.joined(&message));
+                Arc::make_mut(&mut row.message).join(&message);
                 return;
             }
         }
@@ -265,6 +268,9 @@ impl Notifier {
     fn attempt(&mut self, id: u64, now: Now) -> Option<Job> {
         let w = self.waiting.get(&id)?;
         if let Some(why) = self.pointless(w, now) {
+            if let Some(w) = self.waiting.get_mut(&id) {
+                w.tries.push(Try { at: now.wall, status: 0, error: Some(why.to_owned()) });
+            }
             self.end(id, State::Failed, &Sent::failed(why, Retry::No), now);
             return None;
         }
@@ -343,9 +349,6 @@ impl Notifier {
     fn end(&mut self, id: u64, state: State, sent: &Sent, now: Now) {
         let Some(w) = self.waiting.remove(&id) else { return };
         let mut entry = self.entry(&w, state);
-        if entry.tries.is_empty() {
-            entry.tries.push(Try { at: now.wall, status: 0, error: sent.error.clone() });
-        }
         entry.payload_size = sent.payload_bytes;
         entry.answer.clone_from(&sent.answer);
         if let (State::Failed, Some(error)) = (state, &sent.error) {
@@ -429,12 +432,14 @@ impl Notifier {
     }
 
     /// The new content of `notify-queue`, when it is time to write it: at once after news came in, soon after they were
-    /// delivered.
+    /// delivered, and never more often than every two seconds (until then the engine takes nobody for told).
     pub fn unsaved(&mut self, now: Now) -> Option<Vec<u8>> {
         let since = self.changed_since_ms?;
-        if !self.urgent && now.mono_ms < since + GATHER_MS {
+        let wrote_lately = self.written_ms.is_some_and(|at| now.mono_ms < at + GATHER_MS);
+        if wrote_lately || (!self.urgent && now.mono_ms < since + GATHER_MS) {
             return None;
         }
+        self.written_ms = Some(now.mono_ms);
         self.changed_since_ms = None;
         self.urgent = false;
         self.saving += 1;

@@ -8,7 +8,7 @@ use super::{Failure, Target, functions};
 /// Nodes and expressions evaluated at most.
 const MOST_STEPS: usize = 100_000;
 /// Lists within lists, calls of templates and parentheses, all together.
-const MOST_DEPTH: usize = 100;
+const MOST_DEPTH: usize = 50;
 
 pub(super) fn run(parsed: &Parsed, data: &Value, target: Target) -> Result<String, Failure> {
     let mut run =
@@ -124,6 +124,7 @@ impl<'a> Run<'a> {
         }
         let names = &branch.pipeline.variables;
         for (key, item) in items {
+            self.step(at)?;
             let inner = self.variables.len();
             match names.as_slice() {
                 [one] => self.set(one, item.clone(), branch.pipeline.assigns),

@@ -38,8 +38,18 @@ pub(super) fn exists(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
+/// Bytes a text may grow to while it is worked on.
+const MOST_TEXT: usize = 512 << 10;
+
 /// Calls a function; the error has no place yet.
 pub(super) fn call(name: &str, args: &[Value]) -> Result<Value, String> {
+    match apply(name, args)? {
+        Value::Text(text) if text.weight() > MOST_TEXT => Err(format!("a text is longer than {} KiB", MOST_TEXT >> 10)),
+        other => Ok(other),
+    }
+}
+
+fn apply(name: &str, args: &[Value]) -> Result<Value, String> {
     let counted = |least: usize, most: usize| {
         if (least..=most).contains(&args.len()) {
             Ok(())

@@ -5,7 +5,7 @@ use super::{Failure, functions};
 use std::collections::BTreeMap;
 
 /// How deep actions and parentheses may nest.
-const MOST_DEPTH: usize = 50;
+const MOST_DEPTH: usize = 30;
 
 #[derive(Debug, Clone)]
 pub(super) struct Parsed {

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// Widths and precisions beyond this are refused.
-const WIDEST: usize = 256;
+const WIDEST: u64 = 256;
 
 #[derive(Default)]
 struct Verb {
@@ -72,12 +72,24 @@ fn one(chars: &mut Peekable<Chars>, args: &mut Args) -> Result<Text, String> {
         }
         chars.next();
     }
+    let mut out = Text::default();
     index(chars, args)?;
-    verb.width = size(chars, args, &mut verb.minus)?;
+    match size(chars, args)? {
+        Size::Bad => out.push(&Text::author("%!(BADWIDTH)")),
+        Size::Of(width) => {
+            verb.minus |= width < 0;
+            verb.width = usize::try_from(width.unsigned_abs()).ok();
+        }
+        Size::Absent => {}
+    }
     if chars.peek() == Some(&'.') {
         chars.next();
         index(chars, args)?;
-        verb.precision = Some(size(chars, args, &mut false)?.unwrap_or(0));
+        match size(chars, args)? {
+            Size::Bad => out.push(&Text::author("%!(BADPREC)")),
+            Size::Of(precision) => verb.precision = usize::try_from(precision).ok(),
+            Size::Absent => verb.precision = Some(0),
+        }
     }
     index(chars, args)?;
     if verb.minus {
@@ -87,8 +99,11 @@ fn one(chars: &mut Peekable<Chars>, args: &mut Args) -> Result<Text, String> {
     if letter == '%' {
         return Ok(Text::author("%"));
     }
-    let Some(value) = args.take() else { return Ok(Text::author(&format!("%!{letter}(MISSING)"))) };
-    Ok(verb.apply(letter, value))
+    match args.take() {
+        Some(value) => out.push(&verb.apply(letter, value)),
+        None => out.push(&Text::author(&format!("%!{letter}(MISSING)"))),
+    }
+    Ok(out)
 }
 
 /// `[n]`: the argument to take next.
@@ -113,22 +128,31 @@ fn index(chars: &mut Peekable<Chars>, args: &mut Args) -> Result<(), String> {
     Ok(())
 }
 
+/// A width or a precision.
+enum Size {
+    Absent,
+    Of(i64),
+    /// `*` without a whole number to take.
+    Bad,
+}
+
 /// Digits, or `*` for the next argument.
-fn size(chars: &mut Peekable<Chars>, args: &mut Args, minus: &mut bool) -> Result<Option<usize>, String> {
-    let mut number: Option<usize> = None;
+fn size(chars: &mut Peekable<Chars>, args: &mut Args) -> Result<Size, String> {
+    let mut number: Option<i64> = None;
     if chars.peek() == Some(&'*') {
         chars.next();
-        let Some(Value::Int(n)) = args.take() else { return Err("a printf width must be a whole number".to_owned()) };
-        *minus |= *n < 0;
-        number = usize::try_from(n.unsigned_abs()).ok();
-    }
-    while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
-        chars.next();
-        number = Some((number.unwrap_or(0) * 10 + digit as usize).min(100_000));
+        let Some(Value::Int(n)) = args.take() else { return Ok(Size::Bad) };
+        number = Some(*n);
+    } else {
+        while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
+            chars.next();
+            number = Some((number.unwrap_or(0) * 10 + i64::from(digit)).min(100_000));
+        }
     }
     match number {
-        Some(n) if n > WIDEST => Err(format!("a printf width may be {WIDEST} at most")),
-        other => Ok(other),
+        Some(n) if n.unsigned_abs() > WIDEST => Err(format!("a printf width may be {WIDEST} at most")),
+        Some(n) => Ok(Size::Of(n)),
+        None => Ok(Size::Absent),
     }
 }
 

@@ -47,7 +47,11 @@ impl Text {
         Text { pieces: vec![(origin, Arc::from(text))] }
     }
     pub(super) fn push(&mut self, other: &Text) {
-        self.pieces.extend(other.pieces.iter().cloned());
+        self.pieces.extend(other.pieces.iter().filter(|(_, text)| !text.is_empty()).cloned());
+    }
+    /// Bytes, and a little for each piece.
+    pub(super) fn weight(&self) -> usize {
+        self.pieces.iter().map(|(_, text)| text.len() + 16).sum()
     }
     pub(super) fn pieces(&self) -> &[(Origin, Arc<str>)] {
         &self.pieces
