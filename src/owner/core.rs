@@ -36,6 +36,8 @@ pub struct Core {
     pub doors: crate::auth::Doors,
     pub alerts: Alerts,
     pub notify: crate::notify::Notifier,
+    /// Codes given out for hosts that register themselves.
+    pub setup: crate::setup::Codes,
 }
 
 impl Core {
@@ -60,6 +62,7 @@ impl Core {
             doors: crate::auth::Doors::default(),
             alerts: Alerts::default(),
             notify: crate::notify::Notifier::new(std::sync::Arc::default(), None, now),
+            setup: crate::setup::Codes::default(),
         }
     }
 

@@ -21,6 +21,7 @@ pub mod router;
 pub mod routes;
 pub mod security;
 pub mod settings;
+pub mod setup;
 pub mod sockets;
 pub mod state;
 pub mod transfer;

@@ -21,6 +21,7 @@ pub const AREAS: &[&[Route]] = &[
     super::security::ROUTES,
     super::recovery::ROUTES,
     super::openapi::ROUTES,
+    super::setup::ROUTES,
 ];
 
 /// Every route there is.
