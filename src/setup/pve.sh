@@ -1,9 +1,10 @@
 need_pve() {
     need_root
+    command -v pveum >/dev/null 2>&1 && return
     if [ -f /run/systemd/container ] || [ -f /.dockerenv ] || [ -n "${container:-}" ]; then
         fail "this is a container; run it in the shell of the Proxmox VE host itself"
     fi
-    command -v pveum >/dev/null 2>&1 || fail "pveum was not found: this is no Proxmox VE host"
+    fail "pveum was not found: this is no Proxmox VE host"
 }
 
 # The privileges beside the role PVEAuditor, by what this version knows: guest agents are asked for disks and addresses.
