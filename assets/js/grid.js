@@ -89,7 +89,7 @@ export function grid(options) {
   function take(kind) {
     const at = spare.findIndex((r) => r.kind === kind);
     if (at >= 0) return spare.splice(at, 1)[0];
-    const rowEl = h('div', { class: kind === 'group' ? 'g-group' : 'g-row', role: 'row' });
+    const rowEl = h('div', { class: kind === 'group' ? 'g-group' : 'g-row', role: 'row' }, kind === 'group' ? h('div', { role: 'gridcell' }) : null);
     const cells = kind === 'group' ? [] : columns.map((c) => {
       const cell = h('div', { class: `g-cell ${c.align || ''}`, role: 'gridcell' });
       rowEl.append(cell);
@@ -123,7 +123,7 @@ export function grid(options) {
         live.set(index, r);
       }
       const what = item.group || item.row;
-      if (item.group) options.group(r.el, item.group);
+      if (item.group) options.group(/** @type {HTMLElement} */ (r.el.firstElementChild), item.group);
       else {
         const is = what.id === selected;
         const extra = options.rowClass ? options.rowClass(what) : '';

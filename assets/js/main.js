@@ -7,7 +7,7 @@ import { getParam, go, onRoute } from './route.js';
 import { closeDrawer, syncDrawer } from './drawer.js';
 import { connect, disconnect, link, state, subscribe } from './store.js';
 
-/** @typedef {{close: () => void, keys?: (event: KeyboardEvent) => boolean}} Page */
+/** @typedef {{close: () => void, keys?: (event: KeyboardEvent) => boolean, routed?: () => void}} Page */
 
 /** Pages by path: title, key after `g`, module. */
 const PAGES = [
@@ -80,7 +80,10 @@ async function show() {
   const found = PAGES.find((p) => p.path === path) || PAGES[0];
   updateBar();
   syncDrawer();
-  if (shown === found.path) return;
+  if (shown === found.path) {
+    page?.routed?.();
+    return;
+  }
   shown = found.path;
   page?.close();
   page = null;

@@ -62,7 +62,7 @@ async function previewText(config) {
 }
 
 /** @param {number|string} value @param {string} [title] */
-const number = (value, title) => input({ type: 'number', min: '0', step: '1', value: String(value), title });
+const number = (value, title) => input({ type: 'number', min: '0', step: '1', value: String(value), title, 'aria-label': title });
 
 /** @param {number} trigger @param {any} old keeps the distance between trigger and clear */
 function pair(trigger, old) {
@@ -125,7 +125,7 @@ export function schedule(body) {
     const recovery = check('Tell when an alert is over', Boolean(s.notifyOnResolve));
     const escalation = check('Escalate alerts that nobody acknowledges', Boolean(s.escalation?.enabled));
     const levels = (s.escalation?.levels?.length ? s.escalation.levels : [{ after: 15, notify: 'email' }, { after: 60, notify: 'all' }])
-      .map((/** @type {any} */ l) => ({ after: number(l.after), notify: /** @type {HTMLSelectElement} */ (h('select', {}, ['email', 'webhook', 'all'].map((v) => h('option', { value: v, selected: v === l.notify }, v)))) }));
+            .map((/** @type {any} */ l) => ({ after: number(l.after, 'Minutes until this step'), notify: /** @type {HTMLSelectElement} */ (h('select', { 'aria-label': 'Who is told' }, ['email', 'webhook', 'all'].map((v) => h('option', { value: v, selected: v === l.notify }, v)))) }));
     const saveAll = async () => {
       const next = structuredClone(config);
       next.schedule = {

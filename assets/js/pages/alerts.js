@@ -30,7 +30,7 @@ export function open(view) {
       : tab === 'destinations' ? destinations(body) : activeTab(body);
   }
   show();
-  return { close: () => close() };
+  return { close: () => close(), routed: show };
 }
 
 /** @param {HTMLElement} body */

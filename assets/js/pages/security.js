@@ -51,8 +51,8 @@ async function tokenList(el) {
   const show = (/** @type {string} */ token) => fill(secret, 'Copy it now, it is not shown again: ', h('code', {}, token));
   const answer = await get('/api/security/tokens', { quiet: true }).catch(() => null);
   const list = Array.isArray(answer) ? answer : answer?.tokens || [];
-  const name = input({ placeholder: 'what it is for', required: true });
-  const scope = select([['read', 'Read'], ['manage', 'Read and change'], ['export', 'Export'], ['scrape', 'Metrics only']], 'read');
+  const name = input({ placeholder: 'what it is for', required: true, 'aria-label': 'Name of the token' });
+  const scope = select([['read', 'Read'], ['manage', 'Read and change'], ['export', 'Export'], ['scrape', 'Metrics only']], 'read', { 'aria-label': 'What it may do' });
   const days = input({ type: 'number', min: '0', placeholder: 'never', 'aria-label': 'Days until it expires' });
   fill(el, h('h2', {}, 'API tokens'),
     list.length ? h('div', { class: 'scroll' }, h('table', { class: 'plain-table' }, h('thead', {}, h('tr', {}, ['Name', 'May', 'Last used', 'Expires', ''].map((t) => h('th', { scope: 'col' }, t)))),
@@ -80,7 +80,7 @@ async function tokenList(el) {
 /** @param {HTMLElement} el */
 async function auditLog(el) {
   const out = h('div');
-  const who = input({ placeholder: 'user or address' });
+  const who = input({ placeholder: 'user or address', 'aria-label': 'User or address' });
   fill(el, h('h2', {}, 'Audit log'), h('div', { class: 'tools' }, who, h('button', {
     type: 'button', onclick: (/** @type {Event} */ e) => busy(e.target, async () => { const r = await post('/api/security/reset-lockout', { identifier: who.value.trim() }); toast(r.message || 'Done'); }),
   }, 'Lift a lock-out')), out);

@@ -34,7 +34,7 @@ export function open(view) {
     else close = connections(body);
   }
   show();
-  return { close: () => close() };
+  return { close: () => close(), routed: show };
 }
 
 /** @param {HTMLElement} body */
