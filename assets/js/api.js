@@ -62,7 +62,7 @@ export async function call(method, path, body, options = {}) {
   }
   if (response.ok) return parsed;
   if (response.status === 401 && !options.quiet) onUnauthorized.forEach((f) => f());
-  const message = (parsed && parsed.error) || (parsed && parsed.message) || text.trim() || `Error ${response.status}`;
+  const message = (parsed && parsed.message) || (parsed && parsed.error) || text.trim() || `Error ${response.status}`;
   throw new ApiError(response.status, message, parsed);
 }
 
