@@ -146,11 +146,15 @@ impl Link {
         }
         let others: Vec<usize> = (0..self.doors.len()).filter(|at| *at != self.current).collect();
         let answered = self.probe(clock, &others, until);
-        match answered.first() {
-            Some(at) => self.current = *at,
-            None => return false,
+        if let Some(at) = answered.first() {
+            self.current = *at;
+            return true;
         }
-        true
+        // It may as well be our own network: none of them shall wait longer for that.
+        for door in &mut self.doors {
+            (door.failures, door.retry_at_ms) = (0, now.mono_ms);
+        }
+        false
     }
 
     /// Tries broken endpoints whose pause is over, one in a cycle, and goes back to the configured one when it works.

@@ -7,7 +7,9 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use std::collections::HashSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Where distributions keep the bundle of known authorities, in the order tried. `SSL_CERT_FILE` comes first.
@@ -23,7 +25,9 @@ pub(crate) fn config(policy: Tls) -> Result<Arc<ClientConfig>, Error> {
     static VERIFY: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
     static OFF: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
     let made = match policy {
-        Tls::Verify => VERIFY.get_or_init(|| known_authorities().and_then(|v| build(Rule::Known(v)))).clone(),
+        Tls::Verify => {
+            VERIFY.get_or_init(|| known_authorities(bundle().as_deref()).and_then(|v| build(Rule::Known(v)))).clone()
+        }
         Tls::Off => OFF.get_or_init(|| build(Rule::Any)).clone(),
         Tls::Pin(pin) => build(Rule::Only(Fingerprint(pin))),
     };
@@ -46,13 +50,17 @@ fn build(rule: Rule) -> Option<Arc<ClientConfig>> {
     Some(Arc::new(config))
 }
 
+/// The file with the authorities that this machine knows.
+fn bundle() -> Option<PathBuf> {
+    let named = std::env::var("SSL_CERT_FILE").ok().map(PathBuf::from);
+    named.into_iter().chain(BUNDLES.map(PathBuf::from)).find(|f| f.is_file())
+}
+
 /// Mozilla's list, and this machine's own (which may hold a company's authority).
-fn known_authorities() -> Option<Arc<WebPkiServerVerifier>> {
+fn known_authorities(bundle: Option<&Path>) -> Option<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let named = std::env::var("SSL_CERT_FILE").ok();
-    let file = named.iter().map(String::as_str).chain(BUNDLES).find(|f| std::path::Path::new(f).is_file());
-    if let Some(Ok(certificates)) = file.map(CertificateDer::pem_file_iter) {
-        let before: std::collections::HashSet<_> = roots.roots.iter().map(|r| r.subject.to_vec()).collect();
+    if let Some(Ok(certificates)) = bundle.map(CertificateDer::pem_file_iter) {
+        let before: HashSet<_> = roots.roots.iter().map(|r| r.subject.to_vec()).collect();
         let mut own = RootCertStore::empty();
         own.add_parsable_certificates(certificates.flatten());
         roots.roots.extend(own.roots.into_iter().filter(|r| !before.contains(r.subject.as_ref())));
@@ -146,4 +154,37 @@ pub(super) fn failed(error: &rustls::Error) -> Error {
         return Error::Tls { fingerprint: Some(refused.seen), reason: super::error::clean(&refused.reason, 200) };
     }
     Error::Tls { fingerprint: None, reason: super::error::clean(&error.to_string(), 200) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+    #[test]
+    fn a_certificate_of_the_machine_s_own_authority_is_good_for_its_name_only() {
+        let key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::new(vec![]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = authority.self_signed(&key).unwrap();
+        let issuer = Issuer::new(authority, key);
+        let leaf_key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec!["pve.lan".to_owned(), "10.0.0.1".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap();
+        let file = std::env::temp_dir().join(format!("pulse-bundle-{}.pem", std::process::id()));
+        std::fs::write(&file, root.pem()).unwrap();
+        let verdict = |bundle: Option<&Path>, name: &str| {
+            let rule = Rule::Known(known_authorities(bundle).unwrap());
+            let name = ServerName::try_from(name.to_owned()).unwrap();
+            Verifier { rule, provider: provider() }.verify_server_cert(leaf.der(), &[], &name, &[], UnixTime::now())
+        };
+        assert!(verdict(Some(&file), "pve.lan").is_ok() && verdict(Some(&file), "10.0.0.1").is_ok());
+        let refused = |bundle: Option<&Path>, name: &str| match failed(&verdict(bundle, name).unwrap_err()) {
+            Error::Tls { fingerprint, .. } => fingerprint,
+            other => panic!("{other}"),
+        };
+        assert_eq!(refused(Some(&file), "other.lan"), Some(Fingerprint::of(leaf.der())));
+        assert_eq!(refused(None, "pve.lan"), Some(Fingerprint::of(leaf.der())));
+        std::fs::remove_file(&file).unwrap();
+    }
 }

@@ -244,8 +244,9 @@ pub fn tags(text: &str) -> Vec<String> {
 /// Addresses for people: no loopback, no link-local, without prefix length, IPv4 first, each once, at most 16.
 pub fn addresses(interfaces: &[Interface]) -> Vec<String> {
     let mut out = Vec::new();
-    for interface in interfaces.iter().filter(|i| !i.name.eq_ignore_ascii_case("lo")) {
-        let listed = interface.addresses.iter().map(|a| a.address.as_str());
+    // Container hosts have hundreds of interfaces; the first ones are the machine's own.
+    for interface in interfaces.iter().filter(|i| !i.name.eq_ignore_ascii_case("lo")).take(64) {
+        let listed = interface.addresses.iter().take(16).map(|a| a.address.as_str());
         for text in listed.chain([interface.inet.as_str(), interface.inet6.as_str()]) {
             let bare = text.split(['/', '%']).next().unwrap_or_default();
             let Ok(ip) = bare.parse::<std::net::IpAddr>() else { continue };

@@ -281,9 +281,10 @@ impl What {
 }
 
 impl Ask {
-    /// Asks. `within` is the longest it may take.
+    /// Asks. `within` is the longest it may take. A single guest cannot have much to say.
     pub fn fetch(&self, client: &Client, within: Duration) -> Result<Got, Error> {
         use Topic as T;
+        const OF_GUEST: usize = 1 << 20;
         let path = self.topic.path(self.since);
         let path = path.as_str();
         Ok(match &self.topic {
@@ -309,14 +310,18 @@ impl Ask {
             T::Updates(_) => Got::Updates(client.get::<List<UpdateItem>>(path, within)?.0.len()),
             T::Certificates(_) => Got::Certificates(client.get::<List<_>>(path, within)?.0),
             T::Guest(_, _, what) => match what {
-                What::Status => Got::Status(client.get(path, within)?),
-                What::Filesystems => Got::Filesystems(client.get::<AgentFilesystems>(path, within)?.result),
-                What::Meminfo => Got::File(client.get(path, within)?),
-                What::Interfaces => Got::Interfaces(client.get::<AgentInterfaces>(path, within)?.result),
-                What::Os => Got::Os(client.get(path, within)?),
-                What::ContainerInterfaces => Got::Interfaces(client.get::<List<_>>(path, within)?.0),
-                What::ContainerConfig => Got::Config(client.get(path, within)?),
-                What::Snapshots(_) => Got::Snapshots(client.get::<List<_>>(path, within)?.0),
+                What::Status => Got::Status(client.get_bounded(path, within, OF_GUEST)?),
+                What::Filesystems => {
+                    Got::Filesystems(client.get_bounded::<AgentFilesystems>(path, within, OF_GUEST)?.result)
+                }
+                What::Meminfo => Got::File(client.get_bounded(path, within, OF_GUEST)?),
+                What::Interfaces => {
+                    Got::Interfaces(client.get_bounded::<AgentInterfaces>(path, within, OF_GUEST)?.result)
+                }
+                What::Os => Got::Os(client.get_bounded(path, within, OF_GUEST)?),
+                What::ContainerInterfaces => Got::Interfaces(client.get_bounded::<List<_>>(path, within, OF_GUEST)?.0),
+                What::ContainerConfig => Got::Config(client.get_bounded(path, within, OF_GUEST)?),
+                What::Snapshots(_) => Got::Snapshots(client.get_bounded::<List<_>>(path, within, OF_GUEST)?.0),
             },
         })
     }

@@ -20,6 +20,9 @@ const AGENT_PAUSE_MS: u64 = 60_000;
 const AGENT_PAUSE_MAX_MS: u64 = 30 * 60 * 1000;
 /// A guest without `/proc/meminfo` will not grow one.
 const NO_MEMINFO_MS: u64 = 6 * 60 * 60 * 1000;
+/// Snapshots and file systems of one guest that are remembered.
+const SNAPSHOTS_MAX: usize = 500;
+const FILESYSTEMS_MAX: usize = 256;
 /// Guests of one connection that are remembered.
 const GUESTS_MAX: usize = 20_000;
 
@@ -154,7 +157,8 @@ impl Kept {
         self.status = Some(Held::new(status, now));
         self.answered(What::Status, now);
     }
-    pub fn got_filesystems(&mut self, all: Vec<AgentFilesystem>, now: Now) {
+    pub fn got_filesystems(&mut self, mut all: Vec<AgentFilesystem>, now: Now) {
+        all.truncate(FILESYSTEMS_MAX);
         self.disk_status.clear();
         self.filesystems = Some(Held::new(all, now));
         self.answered(What::Filesystems, now);
@@ -175,7 +179,8 @@ impl Kept {
         self.answered(what, now);
     }
     /// True when the list is another one than before.
-    pub fn got_snapshots(&mut self, all: Vec<SnapshotItem>, now: Now) -> bool {
+    pub fn got_snapshots(&mut self, mut all: Vec<SnapshotItem>, now: Now) -> bool {
+        all.truncate(SNAPSHOTS_MAX);
         let changed = held(&self.snapshots, now.mono_ms) != Some(&all);
         self.snapshots = Some(Held::new(all, now));
         self.answered(What::Snapshots(self.seen.sort), now);

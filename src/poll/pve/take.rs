@@ -14,6 +14,10 @@ use crate::proxmox::pve::{ClusterItem, ContentItem, NodeItem};
 use crate::proxmox::{Error, Fingerprint};
 use std::time::Duration;
 
+/// Nodes of a cluster and storages of a node that are looked at; PVE itself ends far below.
+const NODES_MAX: usize = 256;
+const STORAGES_MAX: usize = 512;
+
 impl PvePoll {
     /// Nodes of the newest list; those it does not show are gone.
     pub(super) fn take_nodes(&mut self, seen: Vec<NodeSeen>) {
@@ -24,7 +28,7 @@ impl PvePoll {
             let c = &mut self.changed;
             (c.tasks, c.files, c.replication, c.zfs, c.disks) = (true, true, true, true, true);
         }
-        for node in seen {
+        for node in seen.into_iter().take(NODES_MAX) {
             let kept = self.nodes.entry(node.name.clone()).or_default();
             kept.seen = node;
         }
@@ -119,7 +123,8 @@ impl PvePoll {
         match (&ask.topic, got) {
             (Topic::ClusterStatus, Got::ClusterStatus(items)) => self.keep_cluster(&items),
             (Topic::Nodes, Got::Nodes(items)) => self.keep_fingerprints(&items),
-            (Topic::StorageDefinitions, Got::StorageDefinitions(all)) => {
+            (Topic::StorageDefinitions, Got::StorageDefinitions(mut all)) => {
+                all.truncate(STORAGES_MAX);
                 self.definitions = Some(Held::new(all, now));
             }
             (Topic::Version, Got::Version(v)) => {
@@ -147,7 +152,10 @@ impl PvePoll {
         let changed = &mut self.changed;
         match (topic, got) {
             (Topic::NodeStatus(_), Got::NodeStatus(status)) => kept.status = Some(Held::new(*status, now)),
-            (Topic::NodeStorage(_), Got::NodeStorage(all)) => kept.storage = Some(Held::new(all, now)),
+            (Topic::NodeStorage(_), Got::NodeStorage(mut all)) => {
+                all.truncate(STORAGES_MAX);
+                kept.storage = Some(Held::new(all, now));
+            }
             (Topic::Replication(_), Got::Replication(all)) => {
                 changed.replication |= kept.took_replication(&instance, &all, now);
             }
