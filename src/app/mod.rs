@@ -170,6 +170,7 @@ impl Server {
             }
         });
         notifier.send("STOPPING=1");
+        self.core.save_queue_finally();
         log::info!("Pulse ends");
         ExitCode::SUCCESS
     }

@@ -3,16 +3,21 @@
 
 use super::{After, Answer, Core, Task};
 use crate::alerts::Outgoing;
-use crate::config::DataFile;
+use crate::config::{Change, DataFile};
 use crate::http::Response;
 use crate::model::Alert;
 use crate::notify::settings::Settings;
 use crate::notify::{Job, Message, Notifier};
+use crossbeam_channel::bounded;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What waits to be delivered, and what was.
 pub const NOTIFY_QUEUE: DataFile = DataFile::plain("notify-queue");
+
+/// How long the end of the process waits for the disk.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 impl Core {
     /// Starts with the contents of `email.enc`, `webhooks.enc` and `notify-queue`. A document that cannot be read is
@@ -86,6 +91,20 @@ impl Core {
             Answer::Now(Response::text(200, ""))
         });
         self.finish(answer, None);
+    }
+
+    /// At the end of the process: what was delivered last is written down, so that nobody hears it again after the start.
+    /// Waits for the disk.
+    pub fn save_queue_finally(&mut self) {
+        let Some(bytes) = self.notify.unsaved_finally() else { return };
+        let (done, written) = bounded(1);
+        let change = Change { file: NOTIFY_QUEUE, content: Some(bytes), turn: None };
+        let told = self.config.writer.write(vec![change], Box::new(move |outcome| drop(done.send(outcome))));
+        if told.is_ok()
+            && let Ok(Err(e)) = written.recv_timeout(LAST_WRITE)
+        {
+            log::error!("{e}");
+        }
     }
 
     /// The state in a few figures, for the heartbeat.

@@ -440,7 +440,12 @@ impl Notifier {
             return None;
         }
         self.written_ms = Some(now.mono_ms);
-        self.changed_since_ms = None;
+        self.unsaved_finally()
+    }
+
+    /// The new content of the file, if anything changed: at the end of the process nothing is gathered any more.
+    pub fn unsaved_finally(&mut self) -> Option<Vec<u8>> {
+        self.changed_since_ms.take()?;
         self.urgent = false;
         self.saving += 1;
         Some(file::write(self.waiting.values(), self.log.iter(), self.told.iter().copied(), self.next_id))
