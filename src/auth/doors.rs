@@ -10,7 +10,7 @@ use super::peer::counted;
 use super::recovery::Recovery;
 use super::sessions::{Sessions, Ticket};
 use super::tokens::{Scope, Tokens};
-use crate::config::{AuthSettings, DataDir, DataFile, Secret, Settings};
+use crate::config::{AuthSettings, DataDir, DataFile, RECOVERY, Secret, Settings};
 use crate::http::Call;
 use crate::model::Now;
 use std::collections::BTreeMap;
@@ -19,7 +19,6 @@ use std::sync::{Arc, OnceLock};
 
 pub const SESSIONS: DataFile = DataFile::plain("sessions.json");
 pub const TOKENS: DataFile = DataFile::plain("api_tokens.json");
-pub const RECOVERY: DataFile = DataFile::plain(".auth_recovery");
 
 /// A Basic password that was right need not be compared again for this long: the comparison costs a quarter of a second.
 const REMEMBER_MS: u64 = 60_000;
@@ -36,9 +35,15 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads them; blocks, at start. A file that cannot be read could mean starting without a credential: an error.
+    /// Reads them; blocks, at start. Tokens that cannot be read could mean starting without a credential: an error.
     pub fn read(dir: &DataDir) -> Result<Files, String> {
-        Ok(Files { sessions: dir.read(SESSIONS)?, tokens: dir.read(TOKENS)?, recovery: dir.read(RECOVERY)? })
+        let or_none = |file: DataFile| {
+            dir.read(file).unwrap_or_else(|e| {
+                log::warn!("{e}");
+                None
+            })
+        };
+        Ok(Files { sessions: or_none(SESSIONS), tokens: dir.read(TOKENS)?, recovery: or_none(RECOVERY) })
     }
 }
 
@@ -66,6 +71,7 @@ pub struct Doors {
     /// A change of credentials is on its way to the disk.
     changing: bool,
     swept_ms: u64,
+    told_of_proxy: bool,
     lost_entries: u64,
 }
 
@@ -75,8 +81,9 @@ impl Doors {
         let mut remarks = Vec::new();
         let mut doors = Doors { audit, key: random_hex(32)?, configured: settings.auth.clone(), ..Doors::default() };
         doors.credentials = Credentials::of(&settings.auth);
-        if let Some(remark) = token_remark(&settings.auth) {
-            remarks.push(remark);
+        remarks.extend(token_remark(&settings.auth));
+        if doors.credentials.has_some_account() && !doors.credentials.has_account() {
+            remarks.push("nobody can log in: PULSE_AUTH_USER and PULSE_AUTH_PASS are needed both".to_owned());
         }
         if let Some(bytes) = &files.tokens {
             // Starting without the tokens could mean starting without any credential at all.
@@ -270,6 +277,11 @@ impl Doors {
     /// Entries that found no room on their way to the disk.
     pub fn lost_entries(&self) -> u64 {
         self.lost_entries
+    }
+
+    /// True once: a request came through a proxy that is not among the trusted ones, so its clients cannot be told apart.
+    pub fn first_unknown_proxy(&mut self) -> bool {
+        !std::mem::replace(&mut self.told_of_proxy, true)
     }
 
     /// Once a second: what ran out goes. The files to write (`None` removes one).

@@ -59,6 +59,9 @@ pub enum Identity {
     WrongToken,
 }
 
+/// The actor when nobody is known.
+pub const ANONYMOUS: &str = "anonymous";
+
 /// Settles who asks. Costs microseconds; a password comes back as a claim.
 pub fn identify(doors: &mut Doors, settings: &Settings, call: &Call, now: Now) -> Identity {
     let auth = &settings.auth;
@@ -103,12 +106,12 @@ pub fn identify(doors: &mut Doors, settings: &Settings, call: &Call, now: Now) -
     if token_only {
         return known("", Who { read: true, ..Who::default() }, How::TokenOnly, String::new());
     }
-    nobody()
+    Identity::Known(nobody())
 }
 
 /// Nobody in particular.
-pub fn nobody() -> Identity {
-    known("", Who::default(), How::Nobody, String::new())
+pub fn nobody() -> Known {
+    Known { who: Who { actor: ANONYMOUS.to_owned(), ..Who::default() }, how: How::Nobody }
 }
 
 /// Somebody whose user name and password are right.
@@ -119,7 +122,7 @@ pub fn with_password(doors: &Doors, user: &str) -> Known {
 }
 
 fn known(actor: &str, who: Who, how: How, key: String) -> Identity {
-    let actor = if actor.is_empty() { "anonymous".to_owned() } else { actor.to_owned() };
+    let actor = if actor.is_empty() { ANONYMOUS.to_owned() } else { actor.to_owned() };
     Identity::Known(Known { who: Who { actor, key, ..who }, how })
 }
 

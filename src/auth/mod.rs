@@ -14,4 +14,4 @@ pub mod recovery;
 pub mod sessions;
 pub mod tokens;
 
-pub use doors::{Doors, Files, Opened, RECOVERY, SESSIONS, TOKENS, entry};
+pub use doors::{Doors, Files, Opened, SESSIONS, TOKENS, entry};

@@ -2,6 +2,7 @@
 //! tokens allow switching it on from elsewhere. The flag is 4.9's file `.auth_recovery`, which there never ended.
 
 use super::digest::{Hash, random_hex};
+use super::peer::{has_forwarding, parse_address};
 use crate::http::Call;
 use crate::model::{Now, Time};
 use std::time::Duration;
@@ -26,6 +27,11 @@ impl Recovery {
         };
         let most = now.plus(LIFE).wall;
         Recovery { until: bytes.map(|b| written(b).map_or(most, |end| end.min(most))), tokens: Vec::new() }
+    }
+
+    /// The flag file was made, changed or removed by hand.
+    pub fn follow(&mut self, bytes: Option<&[u8]>, now: Now) {
+        self.until = Recovery::load(bytes, now).until;
     }
 
     pub fn is_on(&self, now: Now) -> bool {
@@ -72,9 +78,13 @@ impl Recovery {
     }
 }
 
-/// The request comes from this machine itself and not through a proxy on it.
+/// The request comes from this machine itself: not through a proxy on it, and not from a website that made its name point
+/// here (such a request asks for that name).
 pub fn is_from_here(call: &Call) -> bool {
-    call.tcp_peer.to_canonical().is_loopback() && !super::peer::has_forwarding(call)
+    let host = call.header("host").unwrap_or("").trim();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let plain = host.is_empty() || name.eq_ignore_ascii_case("localhost") || parse_address(host).is_some();
+    plain && call.tcp_peer.to_canonical().is_loopback() && !has_forwarding(call)
 }
 
 #[cfg(test)]

@@ -29,8 +29,11 @@ pub const GUEST_METADATA: DataFile = document("guest_metadata.json", false);
 /// Never falls back to an older version, which would bring old credentials back to life.
 pub const ENV: DataFile = DataFile { name: ".env", sealed: false, keeps_previous: false };
 
+/// The flag of recovery mode (contract rest.md 2.4): an administrator may make or remove it by hand.
+pub const RECOVERY: DataFile = DataFile::plain(".auth_recovery");
+
 /// The files whose change from outside takes effect while the program runs.
-pub const WATCHED: [DataFile; 7] = [ENV, SYSTEM, NODES, ALERTS, EMAIL, WEBHOOKS, GUEST_METADATA];
+pub const WATCHED: [DataFile; 8] = [ENV, SYSTEM, NODES, ALERTS, EMAIL, WEBHOOKS, GUEST_METADATA, RECOVERY];
 
 pub const KEY_FILE: &str = ".encryption.key";
 /// Where 4.9 looks for a key when the data directory has none.

@@ -4,8 +4,8 @@
 use super::pollers::target;
 use super::{After, Answer, Core, Event, Key, Saved, Task};
 use crate::config::{
-    ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, Nodes, Outside, Refused,
-    Settings, System, Turn, WEBHOOKS, transfer::Parts,
+    ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, Nodes, Outside, RECOVERY,
+    Refused, Settings, System, Turn, WEBHOOKS, transfer::Parts,
 };
 use crate::http::{Response, socket};
 use crate::poll::{Endpoint, Report};
@@ -124,6 +124,9 @@ impl Core {
     /// A file of the data directory was changed by somebody else.
     pub fn changed_outside(&mut self, outside: Outside) {
         let name = outside.file.name;
+        if outside.file == RECOVERY {
+            return self.recovery_changed(outside.content);
+        }
         match self.config.outside(outside) {
             Effect::None => return,
             Effect::Settings(before) => self.settings_changed(&before),

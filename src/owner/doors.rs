@@ -44,6 +44,19 @@ impl Core {
         self.close_ended_sockets();
     }
 
+    /// Somebody made or removed the flag of recovery mode by hand. What cannot be read changes nothing.
+    pub(super) fn recovery_changed(&mut self, content: Result<Option<Vec<u8>>, String>) {
+        let content = match content {
+            Ok(content) => content,
+            Err(e) => return log::warn!("{e}"),
+        };
+        self.doors.recovery.follow(content.as_deref(), self.now);
+        let state =
+            if self.doors.recovery.is_on(self.now) { "on, for this machine and an hour at most" } else { "off" };
+        log::warn!("recovery mode is {state}");
+        self.close_ended_sockets();
+    }
+
     /// Closes the sockets of sessions, tokens and passwords that no longer count.
     pub fn close_ended_sockets(&mut self) {
         let (doors, settings, now) = (&self.doors, &self.config.settings, self.now);

@@ -65,6 +65,9 @@ fn quick_setup(core: &mut Core, call: &Call) -> Answer {
     if core.doors.credentials.has_account() {
         return skipped();
     }
+    if !core.doors.is_unclaimed(&core.config.settings) && !call.who.export {
+        return Response::error(403, "Setting up an account takes a token that may do everything").into();
+    }
     let wanted = match wanted(call) {
         Ok(wanted) => wanted,
         Err(refused) => return refused.into(),

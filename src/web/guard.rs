@@ -38,6 +38,14 @@ pub fn enter(core: &mut Core, mut call: Call, way: Way, inside: Inside) -> Answe
     let origin = peer::origin(&call, &settings.trusted_proxies);
     call.peer = origin.peer;
     call.tls = origin.https;
+    let unknown_proxy = !origin.proxied && peer::is_private(call.tcp_peer) && call.header("x-forwarded-for").is_some();
+    if unknown_proxy && core.doors.first_unknown_proxy() {
+        log::warn!(
+            "requests come through a proxy at {}: all its clients count as one; set PULSE_TRUSTED_PROXIES={} to tell them apart",
+            call.tcp_peer,
+            call.tcp_peer
+        );
+    }
     let extra = Extra::of(&settings, &call);
     if call.method == Method::Options {
         return extra.on(Response::new(200, "text/plain; charset=utf-8", Body::Static(b""))).into();
@@ -51,6 +59,9 @@ pub fn enter(core: &mut Core, mut call: Call, way: Way, inside: Inside) -> Answe
     }
     match identify::identify(&mut core.doors, &settings, &visit.call, core.now) {
         Identity::Known(known) => admit(core, visit, known),
+        Identity::WrongToken if is_open(&visit.way) && !settings.auth.disabled => {
+            admit(core, visit, identify::nobody())
+        }
         Identity::WrongToken => {
             let entry = entry("token", &visit.call, "", Outcome::Failure, "Invalid API token", core.now);
             core.doors.note_seldom(entry, visit.call.peer, core.now);
@@ -66,10 +77,7 @@ fn prove(core: &mut Core, visit: Visit, claim: Claim) -> Answer {
     let needs_none = matches!(&visit.way, Way::Route(r, _)
         if r.policy == Policy::Local || (r.policy == Policy::Open && r.method.is_safe()));
     if needs_none || is_login(&visit.way) {
-        return match identify::nobody() {
-            Identity::Known(nobody) => admit(core, visit, nobody),
-            _ => visit.extra.on(refusal::not_known(core, &visit.call)).into(),
-        };
+        return admit(core, visit, identify::nobody());
     }
     if let Some(left_ms) = core.doors.locked_ms(visit.call.peer, core.now) {
         return visit.extra.on(refusal::locked(core, left_ms)).into();
@@ -184,7 +192,7 @@ fn permit(core: &mut Core, visit: &Visit, route: &Route, known: &mut Known) -> R
     match not_forged(core, visit, known) {
         // Open to everybody, so the forged credential is merely not counted.
         Err(_) if route.policy == Policy::Open && !WITHOUT_CSRF.contains(&route.path) => {
-            known.who = crate::http::Who { actor: "anonymous".to_owned(), ..Default::default() };
+            known.who = crate::http::Who { actor: identify::ANONYMOUS.to_owned(), ..Default::default() };
             Ok(())
         }
         other => other,
@@ -291,12 +299,16 @@ fn name_the_method(extra: &mut Extra, known: &Known) {
         How::Proxy => {
             extra.put("X-Auth-Method", "proxy");
             let printable = known.who.actor.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-            if printable && known.who.actor != "anonymous" {
+            if printable && known.who.actor != identify::ANONYMOUS {
                 extra.put("X-Authenticated-User", known.who.actor.clone());
             }
         }
         _ => {}
     }
+}
+
+fn is_open(way: &Way) -> bool {
+    matches!(way, Way::Route(r, _) if r.policy == Policy::Open)
 }
 
 fn is_login(way: &Way) -> bool {

@@ -3,8 +3,9 @@
 
 use super::routes::{Limit, Policy, Route};
 use crate::auth::audit::Outcome;
+use crate::auth::entry;
 use crate::auth::recovery::{Recovery, is_from_here};
-use crate::auth::{RECOVERY, entry};
+use crate::config::RECOVERY;
 use crate::config::fields::Fields;
 use crate::http::{Call, Method, Response};
 use crate::owner::{Answer, Core};

@@ -18,6 +18,8 @@ pub struct Gate {
     pub desk: Desk,
     pub folder: Folder,
     pub from: IpAddr,
+    /// The name Pulse is asked by.
+    pub host: &'static str,
 }
 
 /// What came back.
@@ -71,7 +73,7 @@ impl Gate {
         Gate::over(Folder::new("auth"), vars)
     }
     pub fn over(folder: Folder, vars: &[(&str, &str)]) -> Gate {
-        Gate { desk: Desk::open(&folder, vars), folder, from: ip("192.168.1.20") }
+        Gate { desk: Desk::open(&folder, vars), folder, from: ip("192.168.1.20"), host: HOST }
     }
     /// The same program started again.
     pub fn restarted(self, vars: &[(&str, &str)]) -> Gate {
@@ -79,12 +81,17 @@ impl Gate {
         drop(desk);
         Gate::over(folder, vars)
     }
+    /// From this very machine.
+    pub fn here(&mut self) -> &mut Gate {
+        self.host = "localhost:7655";
+        self.from("127.0.0.1")
+    }
     pub fn from(&mut self, address: &str) -> &mut Gate {
         self.from = ip(address);
         self
     }
     pub fn call(&self, method: Method, target: &str, headers: &[(&str, &str)], body: &str) -> Call {
-        let mut all = vec![("Host".to_owned(), HOST.to_owned())];
+        let mut all = vec![("Host".to_owned(), self.host.to_owned())];
         all.extend(headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         Call::new(method, target, all, body.as_bytes().to_vec(), self.from, false)
     }

@@ -12,7 +12,7 @@ const RECOVERY: &str = "/api/security/recovery";
 #[test]
 fn from_this_machine_recovery_opens_pulse_for_an_hour() {
     let mut gate = Gate::closed();
-    gate.from("127.0.0.1");
+    gate.here();
     for _ in 0..5 {
         gate.login(USER, "wrong");
     }
@@ -40,9 +40,37 @@ fn from_this_machine_recovery_opens_pulse_for_an_hour() {
 }
 
 #[test]
+fn the_flag_can_be_made_and_removed_by_hand() {
+    let mut gate = Gate::closed();
+    gate.here();
+    for (flag, status) in [(true, 200), (false, 401)] {
+        if flag {
+            gate.folder.write(".auth_recovery", "");
+        } else {
+            std::fs::remove_file(gate.folder.path().join(".auth_recovery")).unwrap();
+        }
+        gate.desk.core.config.writer.look();
+        gate.desk.idle(Duration::from_millis(150));
+        assert_eq!(gate.get("/api/state", &[]).status, status);
+    }
+}
+
+// A website whose name is made to point to 127.0.0.1 is "the same origin" to a browser on this machine.
+#[test]
+fn a_name_that_points_here_is_not_this_machine() {
+    let mut gate = Gate::closed();
+    gate.from("127.0.0.1").host = "evil.example:7655";
+    assert_eq!(gate.post(RECOVERY, &[], &json!({"action": "disable_auth"})).status, 403);
+    for host in ["localhost:7655", "127.0.0.1:7655", "[::1]:7655", "::1", "192.168.1.5"] {
+        gate.host = host;
+        assert_eq!(gate.unlimited().get(RECOVERY, &[]).status, 200, "{host}");
+    }
+}
+
+#[test]
 fn recovery_ends_when_told_and_knows_its_actions() {
     let mut gate = Gate::closed();
-    gate.from("127.0.0.1");
+    gate.here();
     assert_eq!(gate.post(RECOVERY, &[], &json!({"action": "enable_auth"})).body["success"], false);
     gate.post(RECOVERY, &[], &json!({"action": "disable_auth"}));
     assert_eq!(gate.post(RECOVERY, &[], &json!({"action": "enable_auth"})).body["success"], true);
@@ -73,14 +101,14 @@ fn elsewhere_recovery_takes_a_token_and_only_once() {
     ] {
         assert_eq!(gate.get(RECOVERY, &headers).status, 403, "{headers:?}");
     }
-    gate.from("127.0.0.1");
+    gate.here();
     let made = gate.post(RECOVERY, &[], &json!({"action": "generate_token", "duration": 5}));
     assert_eq!((made.body["token"].as_str().unwrap().len(), &made.body["expires_in_minutes"]), (64, &json!(5)));
     let token = made.body["token"].as_str().unwrap().to_owned();
     gate.from("192.168.1.20");
     assert_eq!(gate.get(RECOVERY, &[("X-Recovery-Token", &token)]).status, 200);
     assert_eq!(gate.get(RECOVERY, &[("X-Recovery-Token", &token)]).status, 403, "used");
-    gate.from("127.0.0.1");
+    gate.here();
     let late =
         gate.post(RECOVERY, &[], &json!({"action": "generate_token"})).body["token"].as_str().unwrap().to_owned();
     gate.from("192.168.1.20").later(Duration::from_secs(15 * 60));
@@ -94,7 +122,7 @@ fn a_flag_left_by_4_9_does_not_open_the_instance_for_ever() {
     let hash = cheap_hash(PASSWORD);
     let mut gate = Gate::over(folder, &[("PULSE_AUTH_USER", USER), ("PULSE_AUTH_PASS", &hash)]);
     assert_eq!(gate.get("/api/state", &[]).status, 401);
-    assert_eq!(gate.from("127.0.0.1").get("/api/state", &[]).status, 200);
+    assert_eq!(gate.here().get("/api/state", &[]).status, 200);
     gate.later(Duration::from_secs(3600));
     assert_eq!(gate.get("/api/state", &[]).status, 401);
 }

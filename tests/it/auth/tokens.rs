@@ -32,6 +32,7 @@ fn with_a_token_alone_reading_is_open_and_changing_takes_the_token_not_its_hash(
         assert_eq!((by_hash.status, &by_hash.body["error"]), (401, &json!("Invalid API token")));
         assert_eq!(gate.post("/api/security/reset-lockout", &MAIN, &body).status, 200);
         assert_eq!(gate.get("/api/state", &[("X-API-Token", "guess")]).status, 401, "a wrong token is told");
+        assert_eq!(gate.get("/api/health", &[("X-API-Token", "guess")]).status, 200, "but not where none is needed");
     }
 }
 
@@ -82,6 +83,10 @@ fn a_token_cannot_give_itself_more_than_it_has() {
     let header = [("X-API-Token", manager.as_str())];
     assert_eq!(gate.post(TOKENS, &header, &json!({"name": "x", "scopes": ["export"]})).status, 403);
     assert_eq!(gate.post("/api/security/regenerate-token", &header, &json!({})).status, 403);
+    let mut alone = Gate::with(&[("API_TOKEN", TOKEN)]);
+    let (_, manager_there) = make(&mut alone, json!({"name": "m", "scopes": ["manage"]}));
+    let setup = json!({"username": USER, "password": PASSWORD, "generateApiToken": true});
+    assert_eq!(alone.post("/api/security/quick-setup", &[("X-API-Token", &manager_there)], &setup).status, 403);
     assert_eq!(gate.post(TOKENS, &header, &json!({"name": "x", "scopes": ["read"]})).status, 200);
     for bad in [
         json!({"name": "", "scopes": ["read"]}),
