@@ -16,7 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("notify", &["model", "http", "alerts", "config", "proxmox"]),
     ("auth", &["model", "http", "config"]),
     ("discover", &["model", "proxmox"]),
-    ("setup", &["model", "config"]),
+    ("setup", &["model", "config", "auth", "proxmox"]),
     ("update", &["model"]),
     ("export", &["model", "config", "poll", "alerts"]),
     (
