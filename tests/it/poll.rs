@@ -165,6 +165,15 @@ fn why_a_disk_is_not_known_is_told() {
         watch.next()
     };
     assert_eq!(guest(&report, vms[3]).disk_status.as_deref(), Some("no-permission:VM.Monitor"));
+    let nine =
+        simulate(Spec::new(7).with_pve(PveSpec::new("nine", 2, 24).version(Version::Pve9).privileges(&demo::AUDITOR)));
+    let watch = Watch::pve(&nine);
+    let first = watch.report();
+    let told = first.live.vms.iter().filter_map(|v| v.disk_status.as_deref()).filter(|s| s.starts_with("no-"));
+    assert_eq!(
+        told.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(),
+        ["no-permission:VM.GuestAgent.Audit"]
+    );
     let missing: Vec<&String> = report.statistics.missing_privileges.values().flatten().collect();
     assert!(missing.iter().any(|p| *p == "VM.Monitor"), "{missing:?}");
 }

@@ -44,8 +44,9 @@ pub struct Seen {
     pub template: Option<bool>,
     pub tags: String,
     pub lock: String,
-    pub ha_state: String,
-    pub pool: String,
+    /// Only the cluster's list tells this and the pool; `None` from the others.
+    pub ha_state: Option<String>,
+    pub pool: Option<String>,
 }
 
 impl Seen {
@@ -74,8 +75,8 @@ impl Seen {
             template: r.template,
             tags: r.tags,
             lock: r.lock,
-            ha_state: r.hastate,
-            pool: r.pool,
+            ha_state: Some(r.hastate),
+            pool: Some(r.pool),
         })
     }
 
@@ -98,8 +99,8 @@ impl Seen {
             template: Some(g.template.unwrap_or(false)),
             tags: g.tags,
             lock: g.lock,
-            ha_state: String::new(),
-            pool: String::new(),
+            ha_state: None,
+            pool: None,
         })
     }
 
@@ -137,7 +138,7 @@ pub fn guest(source: &Source, seen: &Seen, detail: &Detail, rates: Four) -> Gues
     let rates = if running { rates } else { [0; 4] };
     let (memory, memory_source) = memory_of(seen, detail);
     let (disk, disk_source, disk_status, filesystems) = disk_of(seen, detail);
-    let text = |t: &str| (!t.is_empty()).then(|| t.to_owned());
+    let text = |t: &Option<String>| t.clone().filter(|t| !t.is_empty());
     Guest {
         id: ids::guest(source.instance, &seen.node, seen.vmid),
         vmid: seen.vmid,

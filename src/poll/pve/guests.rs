@@ -79,6 +79,8 @@ impl Kept {
                 *value = old;
             }
         }
+        seen.ha_state = seen.ha_state.take().or(before.ha_state);
+        seen.pool = seen.pool.take().or(before.pool);
         if seen.cpus <= 0.0 {
             seen.cpus = before.cpus;
         }

@@ -112,10 +112,11 @@ impl PvePoll {
         self.ledger.error(now, &topic.subject(), &error.to_string());
     }
 
-    /// PVE 9 or later, as far as known.
+    /// PVE 9 or later, as far as known: from `/version`, or from a node's `pve-manager/9.0.6/…`.
     fn is_nine(&self) -> bool {
-        let release = self.version.as_ref().map_or("", |v| v.release.as_str());
-        release.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 9)
+        let of_node = || self.nodes.values().flat_map(|n| &n.status).find_map(|s| s.any().pveversion.split('/').nth(1));
+        let version = self.version.as_ref().map(|v| v.release.as_str()).or_else(of_node).unwrap_or_default();
+        version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 9)
     }
 
     fn keep(&mut self, ask: &Ask, got: Got, now: Now) {
