@@ -3,6 +3,7 @@
 pub mod account;
 pub mod alerts;
 pub mod assets;
+pub mod charts;
 pub mod door;
 pub mod guard;
 pub mod headers;

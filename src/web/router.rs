@@ -9,6 +9,7 @@ use crate::owner::{Answer, Core};
 #[rustfmt::skip]
 pub const AREAS: &[&[Route]] = &[
     super::state::ROUTES,
+    super::charts::ROUTES,
     super::nodes::ROUTES,
     super::settings::ROUTES,
     super::metadata::ROUTES,
