@@ -75,7 +75,8 @@ impl History {
             Base::Ring => plan.from_secs,
             Base::Tier(tier) => tier.begins(tier.slot(now_secs)).max(plan.from_secs),
         };
-        let ring_end = ring_slot(now_secs);
+        // Slots beyond the newest one still hold what was there an hour before.
+        let ring_end = ring_slot(now_secs).min(self.ring_slot);
         let ring_holds = self.ring_since.max((ring_end + 1).saturating_sub(RING_SLOTS as u64));
         let ring_from = ring_slot(base_end + RING_SLOT_SECS - 1).max(ring_holds);
         let ring_from_secs = ring_from as i64 * RING_SLOT_SECS;
