@@ -52,6 +52,8 @@ pub fn load(storage: Arc<dyn Storage>) -> io::Result<Loaded> {
         loaded.files.insert(file);
     }
     loaded.rows.sort_by_key(|r| r.slot);
+    let newest = loaded.rows.last().and_then(|r| r.row(Tier::Minute));
+    loaded.reserve(newest.iter().flat_map(|row| &row.kinds).filter_map(|k| k.last()).map(|(id, _)| *id).max());
     loaded.find_refill();
     let surplus = loaded.rows.len().saturating_sub(MEMORY_ROWS);
     loaded.rows.drain(..surplus);
@@ -114,9 +116,6 @@ impl Loaded {
                 if crc32(body) != head.body_crc || head.tier != Tier::Minute {
                     return Ok(false);
                 }
-                let Some(row) = Row::decode(body, head.tier) else { return Ok(false) };
-                let highest = row.kinds.iter().filter_map(|k| k.last()).map(|(id, _)| *id).max();
-                self.reserve(highest);
                 self.rows.push(Closed { slot: head.first, frame: frame.into() });
                 Ok(true)
             }

@@ -6,7 +6,9 @@
 //! then the second bytes (amounts have four); then how far each maximum lies above its mean; then, unless the tier is
 //! a minute, how far each minimum lies below. Counts, differences and distances are varints: seven bits a byte, low
 //! ones first, the eighth bit saying that more follow. Bytes of one meaning lie together because that deflates best.
-//! A minute's distances are kept to six significant bits: they only mark peaks.
+//! Rows of a minute are what is written most, so they say no more than charts show: percent to 1/150, rates to 0.4 %,
+//! and a maximum only when it stands out (a percent point, half as much again, half a percent of an amount), to 1 %.
+//! Coarser slots are made from the exact figures, unless a restart came between.
 
 use super::frame::{put_varint, take_varint};
 use super::key::Id;
@@ -52,7 +54,9 @@ impl Row {
         for kind in Kind::ALL {
             write_kind(&mut plain, kind, self.of(kind), tier);
         }
-        let mut deflate = DeflateEncoder::new(Vec::with_capacity(plain.len()), Compression::new(6));
+        // Rows of coarse tiers stay in memory, for a day at most: being quick counts more there.
+        let level = if tier == Tier::Minute { 6 } else { 1 };
+        let mut deflate = DeflateEncoder::new(Vec::with_capacity(plain.len()), Compression::new(level));
         // Writing to memory does not fail.
         deflate.write_all(&plain).and_then(|()| deflate.finish()).unwrap_or_default()
     }
@@ -81,13 +85,17 @@ fn write_kind(out: &mut Vec<u8>, kind: Kind, list: &[(Id, Figures)], tier: Tier)
         out.push(figures.iter().enumerate().fold(0u8, |m, (n, s)| if s.is_gap() { m } else { m | 1 << n }));
     }
     for (column, metric) in kind.metrics().iter().enumerate() {
-        let known = || list.iter().filter_map(|(_, f)| f.get(column)).filter(|s| !s.is_gap());
-        for plane in 0..width(metric.codec()) {
+        let codec = metric.codec();
+        let minute = tier == Tier::Minute;
+        let known = || {
+            let slots = list.iter().filter_map(|(_, f)| f.get(column)).filter(|s| !s.is_gap());
+            slots.map(|s| if minute { brief(*s, codec) } else { *s })
+        };
+        for plane in 0..width(codec) {
             out.extend(known().map(|s| (s.mean >> (8 * plane)) as u8));
         }
-        let distance = |far: u32| if tier == Tier::Minute { coarse(far) } else { far };
-        known().for_each(|s| put_varint(out, distance(s.max.saturating_sub(s.mean))));
-        if tier != Tier::Minute {
+        known().for_each(|s| put_varint(out, s.max.saturating_sub(s.mean)));
+        if !minute {
             known().for_each(|s| put_varint(out, s.mean.saturating_sub(s.min)));
         }
     }
@@ -141,7 +149,19 @@ fn width(codec: Codec) -> usize {
     if codec.narrow() { 2 } else { 4 }
 }
 
-/// Rounds to six significant bits: peaks stay within 1 % and the bytes deflate well.
+/// What a minute's row says of a slot.
+fn brief(slot: Slot, codec: Codec) -> Slot {
+    let (drop, stands_out) = match codec {
+        Codec::Percent => (2, 600),
+        Codec::Rate => (if slot.mean < 2_048 { 0 } else { 4 }, 1_024),
+        Codec::Amount => (0, 1 << 18),
+    };
+    let mean = slot.mean >> drop << drop;
+    let above = slot.max.saturating_sub(mean);
+    Slot { min: mean, mean, max: if above < stands_out { mean } else { mean.saturating_add(coarse(above)) } }
+}
+
+/// Rounds to six significant bits.
 fn coarse(far: u32) -> u32 {
     let drop = (u32::BITS - far.leading_zeros()).saturating_sub(6);
     let half = (1u32 << drop) >> 1;

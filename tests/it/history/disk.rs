@@ -41,14 +41,18 @@ impl Disk {
         let steps = self.0.lock().unwrap().steps.clone().unwrap();
         steps.into_iter().map(|files| Disk(Arc::new(Mutex::new(Content { files, ..Content::default() })))).collect()
     }
-    /// The process was killed within the last write to a file: only `share` of what it appended arrived.
-    pub fn torn(&self, share: f64) -> Disk {
+    pub fn steps_taken(&self) -> usize {
+        self.0.lock().unwrap().steps.as_ref().map_or(0, Vec::len)
+    }
+    /// The process was killed within a write: only `share` of what came since `before` arrived.
+    pub fn torn(&self, before: &Disk, share: f64) -> Disk {
         let torn = self.copy();
         {
-            let mut content = torn.0.lock().unwrap();
-            for file in content.files.values_mut() {
-                let unsynced = file.bytes.len() - file.synced;
-                file.bytes.truncate(file.synced + (unsynced as f64 * share) as usize);
+            let before = before.0.lock().unwrap();
+            for (name, file) in &mut torn.0.lock().unwrap().files {
+                let had = before.files.get(name).map_or(0, |f| f.bytes.len());
+                let grown = file.bytes.len() - had;
+                file.bytes.truncate(had + (grown as f64 * share) as usize);
             }
         }
         torn
@@ -81,10 +85,6 @@ impl Disk {
     }
     pub fn files(&self) -> Vec<(String, usize)> {
         self.0.lock().unwrap().files.iter().map(|(n, f)| (n.clone(), f.bytes.len())).collect()
-    }
-    /// Bytes appended in all.
-    pub fn written(&self) -> u64 {
-        self.0.lock().unwrap().written
     }
     /// So many more bytes fit; `None`: as many as you like.
     pub fn room(&self, bytes: Option<u64>) {
