@@ -38,6 +38,7 @@ pub struct Core {
     pub notify: crate::notify::Notifier,
     /// Codes given out for hosts that register themselves.
     pub setup: crate::setup::Codes,
+    pub updates: crate::update::Remembered,
 }
 
 impl Core {
@@ -63,6 +64,7 @@ impl Core {
             alerts: Alerts::default(),
             notify: crate::notify::Notifier::new(std::sync::Arc::default(), None, now),
             setup: crate::setup::Codes::default(),
+            updates: crate::update::Remembered::default(),
         }
     }
 

@@ -23,6 +23,8 @@ pub const AREAS: &[&[Route]] = &[
     super::recovery::ROUTES,
     super::openapi::ROUTES,
     super::setup::ROUTES,
+    super::updates::ROUTES,
+    super::diagnostics::ROUTES,
 ];
 
 /// Every route there is.

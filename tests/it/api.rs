@@ -1,1 +1,3 @@
-//! api
+//! The public API: the examples of its document against the real program, and what Pulse tells of itself.
+
+mod reports;
