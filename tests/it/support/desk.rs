@@ -28,6 +28,7 @@ impl Desk {
         process.insert("PULSE_DATA_DIR".to_owned(), folder.path().to_string_lossy().into_owned());
         let kept = pulse::auth::Files::read(&dir)?;
         let opened = Opened::read(&mut dir, Environment { process, ..Environment::default() })?;
+        let queue = dir.read(pulse::owner::NOTIFY_QUEUE)?;
         let (sender, events) = bounded(1024);
         let outside = sender.clone();
         let writer = Writer::start(dir, Duration::from_millis(20), move |change| {
@@ -39,8 +40,10 @@ impl Desk {
         })?;
         let mut core = Core::new(Now::simulated(1_756_289_720_000), Jobs::start(sender));
         let alerts = opened.alerts.clone();
+        let (email, webhooks) = (opened.email.clone(), opened.webhooks.clone());
         core.config = Live::new(opened, writer);
         core.open_alerts(alerts.as_deref(), folder.path());
+        core.open_notifications(email.as_deref(), webhooks.as_deref(), queue.as_deref());
         core.open_doors(&kept, pulse::auth::audit::Log::start(folder.path())?)?;
         core.nodes_changed();
         Ok(Desk { core, events })
