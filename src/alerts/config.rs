@@ -155,6 +155,14 @@ impl Config {
         bytes
     }
 
+    /// Whether any guest's disk or network rates are watched.
+    pub fn watches_rates(&self) -> bool {
+        let rates = [Check::DiskRead, Check::DiskWrite, Check::NetworkIn, Check::NetworkOut];
+        let rules = self.custom_rules.iter().flatten().map(|r| &r.thresholds);
+        let mut layers = rules.chain(self.overrides.values()).chain([&self.guest_defaults]);
+        layers.any(|l| rates.iter().any(|c| l.limit(*c).is_some_and(Limit::is_on)))
+    }
+
     /// What the configuration says of a check, over the built-in values.
     pub fn check(&self, check: Check) -> CheckSetting {
         let built_in = built_in(check);

@@ -296,6 +296,11 @@ impl Engine {
         }
     }
 
+    /// Something is active, being gathered or held: time alone can change what is told.
+    pub fn has_work(&self) -> bool {
+        !self.book.is_empty() || self.teller.has_work()
+    }
+
     /// The active alerts, newest first.
     pub fn active(&self) -> Vec<&Alert> {
         self.book.sorted().into_iter().map(|a| &a.alert).collect()

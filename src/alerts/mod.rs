@@ -19,6 +19,7 @@ pub mod limit;
 mod memory;
 mod orphan;
 pub mod outgoing;
+pub mod preview;
 mod room;
 mod round;
 pub mod rule;

@@ -118,6 +118,9 @@ impl Teller {
         self.sent = sent;
         self.held = held;
     }
+    pub fn has_work(&self) -> bool {
+        !self.groups.is_empty() || !self.held.is_empty()
+    }
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

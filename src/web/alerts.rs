@@ -32,6 +32,13 @@ pub const ROUTES: &[Route] = &[
         "Why a resource alerts or does not",
         why,
     ),
+    Route::new(
+        Method::Post,
+        "/api/alerts/preview",
+        Policy::Read,
+        "What a configuration would have raised in the last hours",
+        super::alert_preview::answer,
+    ),
     Route::new(Method::Post, "/api/alerts/bulk/acknowledge", Policy::Manage, "Acknowledge several alerts", bulk_ack),
     Route::new(Method::Post, "/api/alerts/bulk/clear", Policy::Manage, "Clear several alerts", bulk_clear),
     Route::new(Method::Post, "/api/alerts/{id}/acknowledge", Policy::Manage, "Acknowledge an alert", act),

@@ -1,6 +1,7 @@
 //! What clients see: the door, the router, the guard, one file of handlers per area, the WebSocket hub, the page.
 
 pub mod account;
+mod alert_preview;
 pub mod alerts;
 pub mod assets;
 pub mod charts;
