@@ -1,12 +1,12 @@
 //! The accept loop: it survives every error, counts connections in all and per address, and gives each a small thread.
 
+use super::budget::Budget;
 use super::stream::Stream;
 use super::tls::Acceptor;
 use super::upstream::Upstream;
 use super::{Limits, connection};
 use crate::owner::Event;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustls::{ServerConnection, StreamOwned};
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
@@ -27,18 +27,12 @@ pub struct Shared {
     pub events: Sender<Event>,
     pub limits: Limits,
     pub closed: Arc<AtomicBool>,
+    pub bodies: Budget,
 }
 
 /// Starts the loop on a thread of its own.
-pub fn start(
-    listener: TcpListener,
-    tls: Option<Acceptor>,
-    upstream: Upstream,
-    events: Sender<Event>,
-    limits: Limits,
-    closed: Arc<AtomicBool>,
-) -> Result<(), String> {
-    let shared = Arc::new(Shared { upstream, events, limits, closed });
+pub fn start(listener: TcpListener, tls: Option<Acceptor>, shared: Shared) -> Result<(), String> {
+    let shared = Arc::new(shared);
     thread::Builder::new()
         .name("accept".into())
         .stack_size(STACK_BYTES)
@@ -49,7 +43,7 @@ pub fn start(
 
 fn run(listener: &TcpListener, mut tls: Option<Acceptor>, shared: &Arc<Shared>) {
     let (ended, endings) = unbounded();
-    let mut open = Open { all: 0, by_address: HashMap::new() };
+    let mut open = Open { all: 0, by_network: HashMap::new() };
     let mut complained = None;
     while !shared.closed.load(Ordering::Relaxed) {
         let (socket, peer) = match listener.accept() {
@@ -65,21 +59,21 @@ fn run(listener: &TcpListener, mut tls: Option<Acceptor>, shared: &Arc<Shared>) 
         if shared.closed.load(Ordering::Relaxed) {
             return;
         }
-        if !open.admits(peer, &shared.limits) {
+        if !open.admits(network(peer), &shared.limits) {
             turn_away(socket);
             continue;
         }
         let config = tls.as_mut().map(Acceptor::current);
         let (shared, ended_) = (shared.clone(), ended.clone());
         let thread = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES).spawn(move || {
-            let _end = Ended { address: peer, to: ended_ };
+            let _end = Ended { network: network(peer), to: ended_ };
             // A panic here is somebody else's code on one client's bytes: that client is dropped, nothing else.
             if catch_unwind(AssertUnwindSafe(|| begin(socket, peer, config, &shared))).is_err() {
                 log::error!("a connection of {peer} ended in a panic");
             }
         });
         match thread {
-            Ok(_) => open.add(peer),
+            Ok(_) => open.add(network(peer)),
             Err(e) => {
                 complain(&mut complained, &format!("failed to start a thread for a connection: {e}"));
                 thread::sleep(BREATH);
@@ -110,22 +104,16 @@ fn turn_away(mut socket: TcpStream) {
 
 fn begin(socket: TcpStream, peer: IpAddr, tls: Option<Arc<rustls::ServerConfig>>, shared: &Shared) {
     let _ = socket.set_nodelay(true);
-    let Some(config) = tls else {
-        connection::serve(Stream::Plain(socket), peer, shared);
-        return;
-    };
-    let first = match first_byte(&socket, shared.limits.head_time) {
-        Some(byte) => byte,
-        None => return,
-    };
-    // 0x16 is a TLS handshake record; anything else is somebody who typed http://.
-    if first != 0x16 {
-        connection::wrong_scheme(Stream::Plain(socket), shared);
-        return;
-    }
-    match ServerConnection::new(config) {
-        Ok(conn) => connection::serve(Stream::Tls(Box::new(StreamOwned::new(conn, socket))), peer, shared),
-        Err(e) => log::warn!("failed to begin TLS with {peer}: {e}"),
+    let Some(config) = tls else { return connection::serve(Stream::plain(socket), peer, shared) };
+    let deadline = Instant::now() + shared.limits.head_time;
+    match first_byte(&socket, shared.limits.head_time) {
+        // A TLS handshake record; anything else is somebody who typed http://.
+        Some(0x16) => match Stream::tls(socket, config, deadline) {
+            Ok(stream) => connection::serve(stream, peer, shared),
+            Err(e) => log::debug!("no TLS with {peer}: {e}"),
+        },
+        Some(_) => connection::wrong_scheme(Stream::plain(socket), shared),
+        None => {}
     }
 }
 
@@ -138,41 +126,49 @@ fn first_byte(socket: &TcpStream, patience: Duration) -> Option<u8> {
     }
 }
 
+/// Whose connections are counted together: an IPv6 host has a whole network of 64 bits to come from.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes()),
+        other => other,
+    }
+}
+
 /// Tells the accept loop that a connection's thread is over, however it ended.
 struct Ended {
-    address: IpAddr,
+    network: IpAddr,
     to: Sender<IpAddr>,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let _ = self.to.send(self.address);
+        let _ = self.to.send(self.network);
     }
 }
 
 struct Open {
     all: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_network: HashMap<IpAddr, usize>,
 }
 
 impl Open {
     fn settle(&mut self, endings: &Receiver<IpAddr>) {
-        for address in endings.try_iter() {
+        for network in endings.try_iter() {
             self.all = self.all.saturating_sub(1);
-            if let Some(n) = self.by_address.get_mut(&address) {
+            if let Some(n) = self.by_network.get_mut(&network) {
                 *n = n.saturating_sub(1);
                 if *n == 0 {
-                    self.by_address.remove(&address);
+                    self.by_network.remove(&network);
                 }
             }
         }
     }
-    fn admits(&self, address: IpAddr, limits: &Limits) -> bool {
+    fn admits(&self, network: IpAddr, limits: &Limits) -> bool {
         self.all < limits.connections
-            && self.by_address.get(&address).copied().unwrap_or(0) < limits.connections_per_address
+            && self.by_network.get(&network).copied().unwrap_or(0) < limits.connections_per_address
     }
-    fn add(&mut self, address: IpAddr) {
+    fn add(&mut self, network: IpAddr) {
         self.all += 1;
-        *self.by_address.entry(address).or_insert(0) += 1;
+        *self.by_network.entry(network).or_insert(0) += 1;
     }
 }

@@ -1,8 +1,8 @@
 //! One client: request after request until it closes, asks to close, goes idle or breaks the rules.
 
 use super::accept::Shared;
-use super::body::{self, Failure};
-use super::head::{self, Head, Refusal, refuse};
+use super::body::{self, Allowance, Failure};
+use super::head::{self, Framing, Head, Refusal, refuse};
 use super::stream::Stream;
 use super::upstream::Answer;
 use crate::http::{Call, Method};
@@ -27,6 +27,9 @@ pub fn serve(mut stream: Stream, peer: IpAddr, shared: &Shared) {
             Err(refusal) => return end_with(&mut stream, &refusal, shared),
         };
         if head.is_upgrade() && is_socket_path(&head.target) {
+            if head.framing != Framing::None {
+                return end_with(&mut stream, &refuse(400, "A handshake has no body"), shared);
+            }
             return upgrade(stream, buffer, &head, peer, shared);
         }
         match one(&mut stream, &mut buffer, &head, peer, shared) {
@@ -71,11 +74,11 @@ fn read_head(stream: &mut Stream, buffer: &mut Vec<u8>, shared: &Shared) -> Resu
         // Blank lines before a request are allowed (RFC 9112 2.2) and must not count for ever.
         let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count().min(4);
         buffer.drain(..blank);
-        if !buffer.is_empty()
-            && let Some(head) = head::parse(buffer, limits)?
-        {
-            buffer.drain(..head.length);
-            return Ok(Some(head));
+        if !buffer.is_empty() {
+            if let Some(head) = head::parse(buffer, limits)? {
+                buffer.drain(..head.length);
+                return Ok(Some(head));
+            }
         }
         let mut bytes = [0u8; READ_BYTES];
         match stream.read_until(&mut bytes, deadline) {
@@ -99,19 +102,23 @@ fn read_head(stream: &mut Stream, buffer: &mut Vec<u8>, shared: &Shared) -> Resu
 fn one(stream: &mut Stream, buffer: &mut Vec<u8>, head: &Head, peer: IpAddr, shared: &Shared) -> Result<bool, Failure> {
     let limits = &shared.limits;
     let limit = if head.target.starts_with("/api/config/import") { limits.import_bytes } else { limits.body_bytes };
-    if head.expects_continue {
-        if let head::Framing::Length(length) = head.framing
+    if head.expects_continue && head.framing != Framing::None {
+        if let Framing::Length(length) = head.framing
             && length > limit as u64
         {
-            return Err(Failure::Refused(refuse(413, "The request body is too large")));
+            return Err(refuse(413, "The request body is too large").into());
         }
         if buffer.is_empty() {
             stream.write_patiently(b"HTTP/1.1 100 Continue\r\n\r\n", limits.write_time).map_err(|_| Failure::Gone)?;
         }
     }
     let slack = Duration::from_secs((limit / (128 * 1024)) as u64);
-    let body = body::read(stream, buffer, head.framing, limit, Instant::now() + limits.body_time + slack)?;
+    let mut held = shared.bodies.hold();
+    let deadline = Instant::now() + limits.body_time + slack;
+    let allowance = Allowance { bytes: limit, deadline, held: &mut held };
+    let body = body::read(stream, buffer, head.framing, allowance)?;
     let answer = shared.upstream.ask(head, &body, peer, stream.is_tls());
+    drop((body, held));
     let keep = head.keep_alive && !shared.closed.load(Ordering::Relaxed);
     send(stream, &answer, head.method == Method::Head, keep, limits.write_time).map_err(|_| Failure::Gone)?;
     Ok(keep)

@@ -7,8 +7,10 @@
 
 mod accept;
 mod body;
+mod budget;
 mod compress;
 mod connection;
+mod descriptors;
 mod head;
 mod stream;
 mod tls;
@@ -42,12 +44,19 @@ pub struct Config {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub connections: usize,
+    /// Of one IPv4 address or one IPv6 network of 64 bits (a host has all of it).
     pub connections_per_address: usize,
     pub head_bytes: usize,
     pub headers: usize,
     pub body_bytes: usize,
     /// Of a configuration import.
     pub import_bytes: usize,
+    /// Of one answer.
+    pub answer_bytes: usize,
+    /// Of all bodies that are being received, together.
+    pub bodies_bytes: usize,
+    /// Of all answers that wait for their clients to take them, together.
+    pub answers_bytes: usize,
     /// From the first byte of a head to its last.
     pub head_time: Duration,
     pub body_time: Duration,
@@ -60,12 +69,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            connections: 1024,
-            connections_per_address: 512,
+            connections: 512,
+            connections_per_address: 384,
             head_bytes: 16 * 1024,
             headers: 64,
             body_bytes: 1024 * 1024,
             import_bytes: 32 * 1024 * 1024,
+            answer_bytes: 32 * 1024 * 1024,
+            bodies_bytes: 64 * 1024 * 1024,
+            answers_bytes: 64 * 1024 * 1024,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(30),
@@ -78,7 +90,7 @@ impl Default for Limits {
 pub struct Door {
     address: SocketAddr,
     closed: Arc<AtomicBool>,
-    socket_dir: PathBuf,
+    _workers: workers::Workers,
 }
 
 impl Door {
@@ -99,7 +111,6 @@ impl Drop for Door {
         };
         let wake = SocketAddr::new(ip, self.address.port());
         let _ = std::net::TcpStream::connect_timeout(&wake, Duration::from_millis(200));
-        let _ = std::fs::remove_dir_all(&self.socket_dir);
     }
 }
 
@@ -122,9 +133,12 @@ pub fn open(config: Config, events: Sender<Event>) -> Result<Door, String> {
         Some((certificate, key)) => Some(tls::Acceptor::load(certificate, key)?),
         None => None,
     };
-    let (socket_dir, socket) = workers::start(&config.run_dir, events.clone(), config.limits)?;
+    let mut limits = config.limits;
+    limits.connections = descriptors::connections(limits.connections);
     let closed = Arc::new(AtomicBool::new(false));
-    let door = Door { address, closed: closed.clone(), socket_dir };
-    accept::start(listener, tls, upstream::Upstream::new(socket), events, config.limits, closed)?;
+    let (workers, upstream) = workers::start(&config.run_dir, &events, limits, &closed)?;
+    let door = Door { address, closed: closed.clone(), _workers: workers };
+    let shared = accept::Shared { upstream, events, limits, closed, bodies: budget::Budget::new(limits.bodies_bytes) };
+    accept::start(listener, tls, shared)?;
     Ok(door)
 }

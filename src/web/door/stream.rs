@@ -1,22 +1,102 @@
 //! One client's connection, plain or TLS, with deadlines for blocking reads and writes.
 
-use rustls::{ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The connection; TLS handshakes happen inside the first read or write.
+/// Slower readers than this are holding a thread, not reading.
+const LEAST_BYTES_PER_SEC: u64 = 16 * 1024;
+
+/// A socket whose reads and writes end at one moment, however little comes each time. The deadline sits below TLS,
+/// because rustls reads until a whole record is there: a byte now and then would win time for ever above it.
+pub struct Socket {
+    tcp: TcpStream,
+    /// `None`: the socket does not block (or blocks without end, which nobody asks for).
+    deadline: Option<Instant>,
+}
+
+impl Socket {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let Some(deadline) = self.deadline else { return Ok(None) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // Less than the kernel's clock can tell would mean "no timeout".
+        Ok(Some(left.max(Duration::from_millis(1))))
+    }
+}
+
+/// What a socket with a timeout reports as "would block" is its deadline.
+fn timed<T>(result: io::Result<T>, left: Option<Duration>) -> io::Result<T> {
+    match result {
+        Err(e) if left.is_some() && e.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+        other => other,
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        if left.is_some() {
+            self.tcp.set_read_timeout(left)?;
+        }
+        timed(self.tcp.read(buffer), left)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        if left.is_some() {
+            self.tcp.set_write_timeout(left)?;
+        }
+        timed(self.tcp.write(bytes), left)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+/// The connection.
 pub enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+    Plain(Socket),
+    Tls(Box<StreamOwned<ServerConnection, Socket>>),
 }
 
 impl Stream {
-    fn socket(&self) -> &TcpStream {
+    pub fn plain(tcp: TcpStream) -> Stream {
+        Stream::Plain(Socket { tcp, deadline: None })
+    }
+
+    /// Shakes hands before `deadline`.
+    pub fn tls(tcp: TcpStream, config: Arc<ServerConfig>, deadline: Instant) -> io::Result<Stream> {
+        let mut socket = Socket { tcp, deadline: Some(deadline) };
+        let mut conn = ServerConnection::new(config).map_err(io::Error::other)?;
+        while conn.is_handshaking() {
+            if let Err(e) = conn.complete_io(&mut socket) {
+                // The alert says to the client what it did wrong.
+                let _ = conn.write_tls(&mut socket);
+                return Err(e);
+            }
+        }
+        Ok(Stream::Tls(Box::new(StreamOwned::new(conn, socket))))
+    }
+
+    fn socket(&self) -> &Socket {
         match self {
             Stream::Plain(s) => s,
             Stream::Tls(s) => &s.sock,
+        }
+    }
+
+    fn until(&mut self, deadline: Option<Instant>) {
+        match self {
+            Stream::Plain(s) => s.deadline = deadline,
+            Stream::Tls(s) => s.sock.deadline = deadline,
         }
     }
 
@@ -26,15 +106,10 @@ impl Stream {
 
     /// Reads some bytes before `deadline`; `TimedOut` after it.
     pub fn read_until(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        self.until(Some(deadline));
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.socket().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
                 other => return other,
             }
         }
@@ -42,15 +117,9 @@ impl Stream {
 
     /// Writes everything; fails when the client takes nothing for `patience`, or too little in all.
     pub fn write_patiently(&mut self, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
-        /// Slower readers than this are holding a thread, not reading.
-        const LEAST_BYTES_PER_SEC: u32 = 4 * 1024;
-        let all = Duration::from_secs((bytes.len() as u64) / u64::from(LEAST_BYTES_PER_SEC));
-        let deadline = Instant::now() + patience + all;
-        self.socket().set_write_timeout(Some(patience))?;
+        let last = Instant::now() + patience + Duration::from_secs(bytes.len() as u64 / LEAST_BYTES_PER_SEC);
         while !bytes.is_empty() {
-            if Instant::now() > deadline {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+            self.until(Some(last.min(Instant::now() + patience)));
             match self.write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
@@ -62,10 +131,9 @@ impl Stream {
     }
 
     /// From here on reads and writes return `WouldBlock` (WebSocket threads poll).
-    pub fn set_nonblocking(&self) -> io::Result<()> {
-        self.socket().set_read_timeout(None)?;
-        self.socket().set_write_timeout(None)?;
-        self.socket().set_nonblocking(true)
+    pub fn set_nonblocking(&mut self) -> io::Result<()> {
+        self.until(None);
+        self.socket().tcp.set_nonblocking(true)
     }
 
     /// TLS has bytes that wait for the socket.
@@ -78,17 +146,19 @@ impl Stream {
 
     /// Says goodbye so that the client sees the whole answer, not a reset.
     pub fn close(&mut self) {
+        self.until(Some(Instant::now() + Duration::from_millis(500)));
         if let Stream::Tls(s) = self {
             s.conn.send_close_notify();
             let _ = s.flush();
         }
         let socket = self.socket();
-        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let _ = socket.tcp.shutdown(Shutdown::Write);
         // What the client still sends would make the kernel answer with a reset that can overtake our last bytes.
-        let _ = socket.set_read_timeout(Some(Duration::from_millis(200)));
+        let _ = socket.tcp.set_nonblocking(false);
+        let _ = socket.tcp.set_read_timeout(Some(Duration::from_millis(200)));
         let mut waste = [0u8; 4096];
         for _ in 0..64 {
-            match (&mut &*socket).read(&mut waste) {
+            match (&socket.tcp).read(&mut waste) {
                 Ok(n) if n > 0 => {}
                 _ => break,
             }
@@ -98,7 +168,7 @@ impl Stream {
 
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        self.socket().as_raw_fd()
+        self.socket().tcp.as_raw_fd()
     }
 }
 

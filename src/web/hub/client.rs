@@ -31,7 +31,7 @@ pub fn accept_key(version: Option<&str>, key: Option<&str>) -> Option<String> {
 }
 
 /// Serves a client whose handshake is done, until it or the owner ends it.
-pub fn serve(stream: Stream, early: Vec<u8>, session: String, events: &Sender<Event>) {
+pub fn serve(mut stream: Stream, early: Vec<u8>, session: String, events: &Sender<Event>) {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     let Some(wake) = eventfd() else { return };
