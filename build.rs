@@ -21,7 +21,10 @@ fn main() {
 
 /// `PULSE_BUILD_VERSION` (a release names itself), else Cargo.toml's.
 fn version() -> String {
-    println!("cargo:rerun-if-changed=.git/HEAD");
+    // Only what is there: a named file that is missing (a source archive) would mean a new build each time.
+    for file in [".git/HEAD", ".git/packed-refs", ".git/refs/tags"].iter().filter(|f| Path::new(f).exists()) {
+        println!("cargo:rerun-if-changed={file}");
+    }
     if let Ok(given) = env::var("PULSE_BUILD_VERSION") {
         return given.trim_start_matches('v').to_owned();
     }
@@ -56,6 +59,8 @@ fn embed(assets: &Path, out: &Path) {
     for path in &list {
         let bytes = fs::read(path).expect("an asset can be read");
         let name = path.strip_prefix(assets).expect("an asset lies in assets").to_string_lossy().replace('\\', "/");
+        // Hashed as served: another way to shorten scripts must give another address.
+        let bytes = if name.ends_with(".js") { bare(&bytes) } else { bytes };
         hash.write(name.as_bytes());
         hash.write(&bytes);
         contents.push((name, bytes));
@@ -67,7 +72,6 @@ fn embed(assets: &Path, out: &Path) {
     for (n, (name, bytes)) in contents.into_iter().enumerate() {
         let bytes = match name.rsplit('.').next() {
             Some("html") => hashed(&bytes, &version),
-            Some("js") => bare(&bytes),
             _ => bytes,
         };
         let file = out.join(format!("asset-{n}.gz"));

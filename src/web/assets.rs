@@ -1,5 +1,6 @@
 //! The page's files, compressed at build time and served from the binary.
 
+use super::door;
 use crate::http::{Body, Call, Method, Response};
 use flate2::read::GzDecoder;
 use std::io::Read;
@@ -39,7 +40,7 @@ pub fn serve(call: &Call) -> Option<Response> {
 /// One file by name, compressed when the client takes it.
 fn file(call: &Call, name: &str) -> Option<Response> {
     let (name, packed, length) = FILES.iter().find(|(n, _, _)| *n == name)?;
-    let takes_gzip = call.header("accept-encoding").is_some_and(|e| e.contains("gzip"));
+    let takes_gzip = call.header("accept-encoding").is_some_and(door::takes_gzip);
     let kind = content_type(name);
     if takes_gzip {
         let response = Response::new(200, kind, Body::Static(packed));

@@ -40,6 +40,8 @@ pub struct Plan {
     pub patience_secs: Option<u64>,
     /// Descriptors the process may have.
     pub descriptors: Option<u64>,
+    /// What all bodies, and all answers, may hold together.
+    pub memory_kb: Option<u64>,
 }
 
 impl House {
@@ -53,9 +55,7 @@ impl House {
         let dir = std::env::temp_dir().join(format!("pulse-door-{}-{n}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         if plan.tls {
-            let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-            std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
-            std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+            write_certificate(&dir);
         }
         let log = std::fs::File::create(dir.join("log")).unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -64,6 +64,7 @@ impl House {
             .env("PULSE_TEST_HOUSE", &dir)
             .env("PULSE_TEST_PER_ADDRESS", plan.connections_per_address.unwrap_or(0).to_string())
             .env("PULSE_TEST_PATIENCE", plan.patience_secs.unwrap_or(0).to_string())
+            .env("PULSE_TEST_MEMORY_KB", plan.memory_kb.unwrap_or(0).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log);
@@ -90,6 +91,26 @@ impl House {
         House { child, address, dir }
     }
 
+    /// Another certificate where the house has its own.
+    pub fn renew_certificate(&self) {
+        write_certificate(&self.dir);
+    }
+    pub fn break_certificate(&self) {
+        std::fs::write(self.dir.join("cert.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
+    }
+    /// The certificate the house shows.
+    pub fn certificate(&self) -> Vec<u8> {
+        let tls = self.connect_tls();
+        tls.conn.peer_certificates().unwrap().first().unwrap().to_vec()
+    }
+    /// What lies in its folder.
+    pub fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.dir).unwrap().flatten();
+        let mut names: Vec<_> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     fn status(&self, name: &str) -> usize {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the house lives");
         let line = text.lines().find(|l| l.starts_with(name)).unwrap();
@@ -101,6 +122,14 @@ impl House {
     }
     pub fn threads(&self) -> usize {
         self.status("Threads:")
+    }
+    /// Processor time it used so far, its own and the kernel's for it.
+    pub fn cpu_ms(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the house lives");
+        let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks = |n: usize| fields[n].parse::<u64>().unwrap();
+        // Fields 14 and 15 of proc(5), in hundredths of a second.
+        (ticks(11) + ticks(12)) * 10
     }
     /// What it wrote to stderr.
     pub fn log(&self) -> String {
@@ -138,6 +167,11 @@ impl House {
         let mut bytes = Vec::new();
         let _ = c.read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A raw connection under TLS, its handshake done; whatever certificate is shown is taken.
+    pub fn connect_tls(&self) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+        super::support::tls::client(self.connect())
     }
 
     pub fn get_tls(&self, path: &str) -> String {
@@ -182,6 +216,12 @@ impl Drop for House {
     }
 }
 
+fn write_certificate(dir: &std::path::Path) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+}
+
 /// Not a test of its own: what [`House::build`] runs in another process. It ends when its standard input does.
 #[test]
 #[ignore = "started by the tests of the door"]
@@ -196,6 +236,10 @@ fn a_house_in_its_own_process() {
         limits.body_time = Duration::from_secs(secs);
         limits.write_time = Duration::from_secs(secs);
     }
+    if let Some(kb) = number("PULSE_TEST_MEMORY_KB") {
+        limits.bodies_bytes = kb as usize * 1024;
+        limits.answers_bytes = kb as usize * 1024;
+    }
     let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     let tls = certificate.exists().then_some((certificate, key));
     let (events, inbox) = crossbeam_channel::unbounded();
@@ -203,6 +247,8 @@ fn a_house_in_its_own_process() {
     let door = door::open(config, events).unwrap();
     std::fs::write(dir.join("port.part"), door.address().to_string()).unwrap();
     std::fs::rename(dir.join("port.part"), dir.join("port")).unwrap();
+    log::set_logger(&Log).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
@@ -217,11 +263,28 @@ fn a_house_in_its_own_process() {
     }
 }
 
+/// The house's log is its stderr.
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record) {
+        eprintln!("{} {}", record.level(), record.args());
+    }
+    fn flush(&self) {}
+}
+
 /// What the small owner says: the method and path, and what the test asks to see.
 fn answer(call: &pulse::http::Call) -> Response {
     let odd = call.header("x-odd").unwrap_or_default();
     let said = match call.path.as_str() {
-        "/ws" => return Response::new(101, "text/plain", Body::Static(b"")),
+        "/ws" => {
+            return Response::new(101, "text/plain", Body::Static(b"")).with("X-Pulse-Session", "session:secret");
+        }
+        "/nothing" => return Response::error(204, "said all the same"),
+
         "/large" => return Response::new(200, "text/plain", Body::Bytes(vec![b'x'; 8_000_000])),
         "/cacheable" => {
             let document = Arc::new(Shared::new("{\"a\":1}".repeat(1000).into_bytes()));

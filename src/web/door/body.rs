@@ -76,7 +76,9 @@ impl Source<'_> {
                 self.buffer.extend_from_slice(bytes.get(..n).unwrap_or_default());
                 Ok(())
             }
-            Err(e) if e.kind() == io::ErrorKind::TimedOut => Err(refuse(408, "The request body came too slowly").into()),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                Err(refuse(408, "The request body came too slowly").into())
+            }
             Err(_) => Err(Failure::Gone),
         }
     }

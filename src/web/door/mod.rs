@@ -17,6 +17,7 @@ mod tls;
 mod upstream;
 mod workers;
 
+pub use compress::takes_gzip;
 pub use stream::Stream;
 
 use crate::owner::Event;
@@ -69,8 +70,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            connections: 512,
-            connections_per_address: 384,
+            connections: 1024,
+            connections_per_address: 512,
             head_bytes: 16 * 1024,
             headers: 64,
             body_bytes: 1024 * 1024,

@@ -5,4 +5,5 @@ pub mod folder;
 pub mod program;
 pub mod shape;
 pub mod simulated;
+pub mod tls;
 pub mod weak_disk;
