@@ -17,7 +17,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("auth", &["model", "http", "config"]),
     ("discover", &["model", "proxmox"]),
     ("setup", &["model", "config", "auth", "proxmox"]),
-    ("update", &["model"]),
+    ("update", &["model", "proxmox"]),
     ("export", &["model", "config", "poll", "alerts"]),
     (
         "owner",

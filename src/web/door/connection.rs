@@ -74,11 +74,11 @@ fn read_head(stream: &mut Stream, buffer: &mut Vec<u8>, shared: &Shared) -> Resu
         // Blank lines before a request are allowed (RFC 9112 2.2) and must not count for ever.
         let blank = buffer.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count().min(4);
         buffer.drain(..blank);
-        if !buffer.is_empty() {
-            if let Some(head) = head::parse(buffer, limits)? {
-                buffer.drain(..head.length);
-                return Ok(Some(head));
-            }
+        if !buffer.is_empty()
+            && let Some(head) = head::parse(buffer, limits)?
+        {
+            buffer.drain(..head.length);
+            return Ok(Some(head));
         }
         let mut bytes = [0u8; READ_BYTES];
         match stream.read_until(&mut bytes, deadline) {
