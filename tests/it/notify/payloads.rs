@@ -35,7 +35,7 @@ fn named(n: usize, name: &str) -> Item {
         resource_name: name.to_owned(),
         message: format!("VM cpu of {name} at 91.2%"),
         node: name.to_owned(),
-        ..alert(&format!("pve1-{n}-{name}"), if n % 2 == 0 { "critical" } else { "warning" })
+        ..alert(&format!("pve1-{n}-{name}"), if n.is_multiple_of(2) { "critical" } else { "warning" })
     };
     item(alert)
 }
