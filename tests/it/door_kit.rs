@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -284,8 +284,11 @@ fn answer(call: &pulse::http::Call) -> Response {
             return Response::new(101, "text/plain", Body::Static(b"")).with("X-Pulse-Session", "session:secret");
         }
         "/nothing" => return Response::error(204, "said all the same"),
-
-        "/large" => return Response::new(200, "text/plain", Body::Bytes(vec![b'x'; 8_000_000])),
+        // Shared, as large answers are: what the house holds beside it is the door's.
+        "/large" => {
+            static LARGE: LazyLock<Arc<Shared>> = LazyLock::new(|| Arc::new(Shared::new(vec![b'x'; 8_000_000])));
+            return Response::new(200, "text/plain", Body::Shared(LARGE.clone()));
+        }
         "/cacheable" => {
             let document = Arc::new(Shared::new("{\"a\":1}".repeat(1000).into_bytes()));
             return Response::shared_json(document);
