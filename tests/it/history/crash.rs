@@ -110,7 +110,9 @@ fn a_damaged_byte_of_a_block_costs_an_hour_at_most() {
             let left = shown(&damaged, vmid);
             let lost: Vec<i64> = whole.iter().filter(|p| !left.contains(p)).map(|p| p.unix_secs / HOUR).collect();
             assert!(lost.windows(2).all(|w| w[0] == w[1]), "byte {byte}: {lost:?}");
-            assert!(left.iter().all(|p| whole.contains(p)), "byte {byte}: a figure that never was");
+            // What a finer tier still knows stands in for a lost block: the same means, rounded once more.
+            let near = |p: &Point| whole.iter().any(|w| w.unix_secs == p.unix_secs && (w.value - p.value).abs() < 0.01);
+            assert!(left.iter().all(near), "byte {byte}: a figure that never was");
             harmed += usize::from(!lost.is_empty());
         }
     }
