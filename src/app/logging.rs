@@ -2,6 +2,7 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 
 /// Lines for the journal: it adds time and unit by itself and wants `<priority>` in front.
 struct Journal;
@@ -33,7 +34,7 @@ fn wanted(target: &str, level: Level) -> bool {
 /// Starts logging at `level` (`debug`, `info`, `warn`, `error`; anything else is `info`).
 pub fn start(level: &str) {
     let filter = level_of(level);
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
+    if journal_reads(std::env::var("JOURNAL_STREAM").ok().as_deref()) {
         if log::set_logger(&Journal).is_ok() {
             log::set_max_level(filter);
         }
@@ -44,6 +45,13 @@ pub fn start(level: &str) {
         .iter()
         .fold(simple_logger::SimpleLogger::new().with_level(filter), |l, m| l.with_module_level(m, LevelFilter::Warn));
     let _ = logger.init();
+}
+
+/// Whether stderr is what `JOURNAL_STREAM` (`device:inode`, systemd.exec(5)) names: a redirected one is not the journal's.
+fn journal_reads(stream: Option<&str>) -> bool {
+    let Some((device, inode)) = stream.and_then(|s| s.split_once(':')) else { return false };
+    let stderr = std::fs::metadata("/proc/self/fd/2");
+    stderr.is_ok_and(|m| device.parse() == Ok(m.dev()) && inode.parse() == Ok(m.ino()))
 }
 
 fn level_of(text: &str) -> LevelFilter {

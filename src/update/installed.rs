@@ -37,7 +37,8 @@ impl Deployment {
         match self {
             Deployment::ProxmoxVe => "Type 'update' in the container's console.",
             Deployment::Docker => "Pull the new image and create the container anew.",
-            Deployment::Systemd | Deployment::Manual => "Run the install script again.",
+            Deployment::Systemd => "Run 'pulse-update' as root.",
+            Deployment::Manual => "Run the install script again.",
         }
     }
 }
@@ -60,7 +61,7 @@ fn find() -> Deployment {
         return Deployment::Docker;
     }
     let mentions = |path: &str, what: &str| std::fs::read_to_string(path).is_ok_and(|text| text.contains(what));
-    if ["/bin/update", "/usr/bin/update"].iter().any(|p| mentions(p, "pulse")) {
+    if ["/bin/update", "/usr/bin/update"].iter().any(|p| mentions(p, "pulse.sh")) {
         return Deployment::ProxmoxVe;
     }
     let units = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
