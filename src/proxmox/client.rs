@@ -6,9 +6,11 @@
 use super::access::Place;
 use super::connector::{RememberingResolver, TlsConnector};
 use super::error::clean;
+use super::lenient::{Answer, Envelope};
+use super::rows::Slot;
 use super::ticket::{self, Ticket};
 use super::{Access, Auth, Error, Kind, tls};
-use serde::de::DeserializeOwned;
+use serde::de::DeserializeSeed;
 use std::io::{self, Read};
 use std::time::Duration;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
@@ -98,35 +100,28 @@ impl Client {
     }
 
     /// Asks for `path` (below `/api2/json/`, already encoded) and gives the `data` of the answer.
-    pub fn get<T: DeserializeOwned>(&self, path: &str, within: Duration) -> Result<T, Error> {
+    pub fn get<T: Answer>(&self, path: &str, within: Duration) -> Result<T, Error> {
         self.get_bounded(path, within, LIST_LIMIT)
     }
 
     /// As [`Client::get`] with a limit of its own for the answer, in bytes.
-    pub fn get_bounded<T: DeserializeOwned>(&self, path: &str, within: Duration, limit: usize) -> Result<T, Error> {
-        match self.attempt(path, within, limit) {
-            // A kept-alive connection that the host closed at this very moment; nothing is wrong with the host.
-            Err(Attempt::Lost) => self.attempt(path, within, limit).map_err(Attempt::into_error),
-            other => other.map_err(Attempt::into_error),
-        }
+    pub fn get_bounded<T: Answer>(&self, path: &str, within: Duration, limit: usize) -> Result<T, Error> {
+        answer(|slot| self.fill(path, within, limit, slot))
     }
 
     /// Asks without logging in first, to see whether anybody is there: a 401 is as good an answer as any.
-    pub fn reach<T: DeserializeOwned>(&self, path: &str, within: Duration) -> Result<T, Error> {
+    pub fn reach<T: Answer>(&self, path: &str, within: Duration) -> Result<T, Error> {
         match self.credential {
-            Credential::Password { ticket: None, .. } => {
-                let request = self.agent.get(format!("{}/{path}", self.api));
-                let sent = request.config().timeout_global(Some(within)).build().call();
-                let mut response = sent.map_err(from_ureq)?;
-                check_status(&mut response)?;
-                decode(response.body_mut().as_reader(), LIST_LIMIT)
-            }
+            Credential::Password { ticket: None, .. } => answer(|slot| {
+                let sent = self.send(path, within, None).map_err(from_ureq)?;
+                read(sent, LIST_LIMIT, slot)
+            }),
             _ => self.get(path, within),
         }
     }
 
     /// Logs in if needed, asks, and after a 401 logs in once more: for single questions outside a cycle.
-    pub fn ask<T: DeserializeOwned>(&mut self, path: &str, mono_ms: u64) -> Result<T, Error> {
+    pub fn ask<T: Answer>(&mut self, path: &str, mono_ms: u64) -> Result<T, Error> {
         self.ready(mono_ms)?;
         match self.get(path, self.timeout) {
             Err(Error::Status(401, _)) if self.forget_ticket() => {
@@ -137,39 +132,51 @@ impl Client {
         }
     }
 
-    fn attempt<T: DeserializeOwned>(&self, path: &str, within: Duration, limit: usize) -> Result<T, Attempt> {
+    /// Asks, and once more when the connection was gone.
+    fn fill(&self, path: &str, within: Duration, limit: usize, slot: Slot<'_>) -> Result<(), Error> {
+        let credential = match &self.credential {
+            Credential::Token(value) => ("Authorization", value),
+            Credential::Password { ticket: Some(ticket), .. } => ("Cookie", &ticket.cookie),
+            Credential::Password { ticket: None, .. } => return Err(Error::Login(401, "not logged in".into())),
+        };
+        let sent = match self.send(path, within, Some(credential)) {
+            // A kept-alive connection that the host closed at this very moment; nothing is wrong with the host.
+            Err(e) if is_lost(&e) => self.send(path, within, Some(credential)),
+            other => other,
+        };
+        let sent = sent.map_err(|e| match is_lost(&e) {
+            true => Error::Connect("the host closed the connection".into()),
+            false => from_ureq(e),
+        });
+        read(sent?, limit, slot)
+    }
+
+    fn send(&self, path: &str, within: Duration, credential: Option<(&str, &String)>) -> Result<Response, ureq::Error> {
         let mut request = self.agent.get(format!("{}/{path}", self.api));
-        match &self.credential {
-            Credential::Token(value) => request = request.header("Authorization", value),
-            Credential::Password { ticket: Some(ticket), .. } => request = request.header("Cookie", &ticket.cookie),
-            Credential::Password { ticket: None, .. } => {
-                return Err(Attempt::Failed(Error::Login(401, "not logged in".into())));
-            }
+        if let Some((name, value)) = credential {
+            request = request.header(name, value);
         }
-        let sent = request.config().timeout_global(Some(within)).build().call();
-        let mut response = sent.map_err(|e| if is_lost(&e) { Attempt::Lost } else { Attempt::Failed(from_ureq(e)) })?;
-        check_status(&mut response).map_err(Attempt::Failed)?;
-        // An honest head saves the reading; a dishonest one is caught while it is read.
-        if response.body().content_length().is_some_and(|length| length > limit as u64) {
-            return Err(Attempt::Failed(Error::TooLarge(limit)));
-        }
-        decode(response.body_mut().as_reader(), limit).map_err(Attempt::Failed)
+        request.config().timeout_global(Some(within)).build().call()
     }
 }
 
-/// How one attempt ended, if not well.
-enum Attempt {
-    Lost,
-    Failed(Error),
+type Response = ureq::http::Response<ureq::Body>;
+
+/// The one generic step: a place for the answer, which `fill` fills.
+fn answer<T: Answer>(fill: impl FnOnce(Slot<'_>) -> Result<(), Error>) -> Result<T, Error> {
+    let mut answer = T::default();
+    fill(answer.slot())?;
+    Ok(answer)
 }
 
-impl Attempt {
-    fn into_error(self) -> Error {
-        match self {
-            Attempt::Lost => Error::Connect("the host closed the connection".into()),
-            Attempt::Failed(error) => error,
-        }
+/// The answer of a request, if it is a good one.
+fn read(mut response: Response, limit: usize, slot: Slot<'_>) -> Result<(), Error> {
+    check_status(&mut response)?;
+    // An honest head saves the reading; a dishonest one is caught while it is read.
+    if response.body().content_length().is_some_and(|length| length > limit as u64) {
+        return Err(Error::TooLarge(limit));
     }
+    decode(&mut response.body_mut().as_reader(), limit, slot)
 }
 
 fn agent(place: &Place, access: &Access) -> Result<ureq::Agent, Error> {
@@ -210,7 +217,7 @@ fn header_value(value: String) -> Result<String, Error> {
 }
 
 /// Success, or the error that the status stands for.
-pub(super) fn check_status(response: &mut ureq::http::Response<ureq::Body>) -> Result<(), Error> {
+pub(super) fn check_status(response: &mut Response) -> Result<(), Error> {
     let code = response.status().as_u16();
     match code {
         200..=299 => Ok(()),
@@ -228,18 +235,11 @@ pub(super) fn check_status(response: &mut ureq::http::Response<ureq::Body>) -> R
 
 /// The words of an error answer: PVE's `message` or `errors`, PBS's plain text. HTML says nothing.
 fn error_text(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Said {
-        #[serde(default)]
-        message: Option<serde_json::Value>,
-        #[serde(default)]
-        errors: Option<serde_json::Map<String, serde_json::Value>>,
-    }
-    if let Ok(said) = serde_json::from_slice::<Said>(body) {
-        if let Some(message) = said.message.as_ref().and_then(|m| m.as_str()) {
+    if let Ok(said) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
+        if let Some(message) = said.get("message").and_then(|m| m.as_str()) {
             return clean(message, 200);
         }
-        let each = said.errors.into_iter().flatten();
+        let each = said.get("errors").and_then(|e| e.as_object()).into_iter().flatten();
         let words: Vec<String> = each.take(5).map(|(k, v)| format!("{k}: {}", v.as_str().unwrap_or("?"))).collect();
         return clean(&words.join(", "), 200);
     }
@@ -248,27 +248,29 @@ fn error_text(body: &[u8]) -> String {
 }
 
 /// Decodes `{"data": …}`: short answers from memory, long ones while they arrive. Never reads past `limit`.
-fn decode<T: DeserializeOwned>(body: impl Read, limit: usize) -> Result<T, Error> {
-    #[derive(serde::Deserialize)]
-    struct Envelope<T> {
-        data: T,
-    }
+fn decode(body: &mut dyn Read, limit: usize, slot: Slot<'_>) -> Result<(), Error> {
     let mut body = Bounded { inner: body, left: limit, failed: None };
     let mut start = Vec::new();
     let read = (&mut body).take(WHOLE).read_to_end(&mut start);
     if let Err(e) = read {
         return Err(body.failed.take().unwrap_or_else(|| from_ureq(e.into())).or_limit(limit));
     }
-    let decoded: Result<Envelope<T>, _> = if (start.len() as u64) < WHOLE {
-        serde_json::from_slice(&start)
+    let decoded = if (start.len() as u64) < WHOLE {
+        fill_from(serde_json::Deserializer::from_slice(&start), slot)
     } else {
         let whole = io::Cursor::new(start).chain(io::BufReader::with_capacity(64 << 10, &mut body));
-        serde_json::from_reader(io::BufReader::with_capacity(64 << 10, whole))
+        fill_from(serde_json::Deserializer::from_reader(io::BufReader::with_capacity(64 << 10, whole)), slot)
     };
-    match decoded {
-        Ok(envelope) => Ok(envelope.data),
-        Err(e) => Err(body.failed.take().unwrap_or_else(|| Error::Body(clean(&e.to_string(), 160))).or_limit(limit)),
-    }
+    decoded.map_err(|e| body.failed.take().unwrap_or_else(|| Error::Body(clean(&e.to_string(), 160))).or_limit(limit))
+}
+
+/// Decodes an answer from wherever it comes; nothing may follow it.
+fn fill_from<'de, R: serde_json::de::Read<'de>>(
+    mut from: serde_json::Deserializer<R>,
+    slot: Slot<'_>,
+) -> Result<(), serde_json::Error> {
+    Envelope(slot).deserialize(&mut from)?;
+    from.end()
 }
 
 impl Error {
@@ -279,13 +281,13 @@ impl Error {
 }
 
 /// A reader that stops at a limit and remembers why it stopped, since serde_json turns every cause into words.
-struct Bounded<R> {
-    inner: R,
+struct Bounded<'a> {
+    inner: &'a mut dyn Read,
     left: usize,
     failed: Option<Error>,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl Read for Bounded<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let got = match self.inner.read(buf) {
             Ok(got) => got,

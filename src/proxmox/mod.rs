@@ -10,6 +10,7 @@ pub mod lenient;
 pub mod pbs;
 mod peer;
 pub mod pve;
+mod rows;
 mod ticket;
 mod tls;
 
@@ -18,7 +19,7 @@ pub use client::{BACKUP_LIMIT, Client, LIST_LIMIT};
 pub(crate) use connector::TlsConnector;
 pub use error::Error;
 pub use fingerprint::Fingerprint;
-pub use lenient::List;
+pub use lenient::{Answer, List};
 pub use peer::peer_fingerprint;
 pub(crate) use tls::config as tls_config;
 

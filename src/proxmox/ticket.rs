@@ -2,8 +2,8 @@
 
 use super::client::{check_status, from_ureq};
 use super::error::clean;
-use super::{Error, Kind, lenient};
-use serde::Deserialize;
+use super::rows::rows;
+use super::{Error, Kind};
 use std::io::Read;
 use std::time::Duration;
 
@@ -25,17 +25,15 @@ impl Ticket {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    data: Option<Answer>,
-}
+rows! {
+    struct Reply {
+        data: maybe<Answer>,
+    }
 
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default, deserialize_with = "lenient::text")]
-    ticket: String,
-    #[serde(default, rename = "NeedTFA", deserialize_with = "lenient::boolean")]
-    need_tfa: Option<bool>,
+    struct Answer {
+        ticket: text,
+        need_tfa: boolean = "NeedTFA",
+    }
 }
 
 /// `POST /access/ticket`.
@@ -61,8 +59,8 @@ pub(super) fn log_in(
     let mut body = Vec::new();
     let read = response.body_mut().as_reader().take(ANSWER_LIMIT).read_to_end(&mut body);
     read.map_err(|e| from_ureq(e.into()))?;
-    let answer: Envelope = serde_json::from_slice(&body).map_err(|e| Error::Body(clean(&e.to_string(), 160)))?;
-    let Some(answer) = answer.data else { return Err(Error::Login(200, "no ticket came back".into())) };
+    let reply: Reply = serde_json::from_slice(&body).map_err(|e| Error::Body(clean(&e.to_string(), 160)))?;
+    let Some(answer) = reply.data.0 else { return Err(Error::Login(200, "no ticket came back".into())) };
     if answer.need_tfa == Some(true) || answer.ticket.contains(":!tfa!") {
         return Err(Error::Login(200, "the user needs a second factor: use an API token".into()));
     }

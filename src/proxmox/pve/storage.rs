@@ -1,77 +1,47 @@
 //! Answers about storages and what lies on them.
 
-use crate::proxmox::lenient::{boolean, integer, size, text};
-use serde::Deserialize;
+use crate::proxmox::rows::rows;
 
-/// An item of `/storage`: the definition. All but `storage` unlisted (the answer depends on the plugin).
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct StorageDefinition {
-    #[serde(deserialize_with = "text")]
-    pub storage: String,
-    #[serde(rename = "type", deserialize_with = "text")]
-    pub plugin: String,
-    #[serde(deserialize_with = "text")]
-    pub content: String,
-    #[serde(deserialize_with = "boolean")]
-    pub shared: Option<bool>,
-    #[serde(deserialize_with = "boolean")]
-    pub disable: Option<bool>,
-}
+rows! {
+    /// An item of `/storage`: the definition. All but `storage` unlisted (the answer depends on the plugin).
+    pub struct StorageDefinition {
+        storage: text,
+        plugin: text = "type",
+        content: text,
+        shared: boolean,
+        disable: boolean,
+    }
 
-/// An item of `/nodes/{node}/storage`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct StorageItem {
-    #[serde(deserialize_with = "text")]
-    pub storage: String,
-    #[serde(rename = "type", deserialize_with = "text")]
-    pub plugin: String,
-    #[serde(deserialize_with = "text")]
-    pub content: String,
-    #[serde(deserialize_with = "boolean")]
-    pub shared: Option<bool>,
-    #[serde(deserialize_with = "boolean")]
-    pub active: Option<bool>,
-    #[serde(deserialize_with = "boolean")]
-    pub enabled: Option<bool>,
-    #[serde(deserialize_with = "size")]
-    pub total: Option<i64>,
-    #[serde(deserialize_with = "size")]
-    pub used: Option<i64>,
-    #[serde(deserialize_with = "size")]
-    pub avail: Option<i64>,
-}
+    /// An item of `/nodes/{node}/storage`.
+    pub struct StorageItem {
+        storage: text,
+        plugin: text = "type",
+        content: text,
+        shared: boolean,
+        active: boolean,
+        enabled: boolean,
+        total: size,
+        used: size,
+        avail: size,
+    }
 
-/// An item of `/nodes/{node}/storage/{storage}/content`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct ContentItem {
-    #[serde(deserialize_with = "text")]
-    pub volid: String,
-    /// Unlisted: `backup`, `iso`, …
-    #[serde(deserialize_with = "text")]
-    pub content: String,
-    #[serde(deserialize_with = "text")]
-    pub format: String,
-    /// Unlisted: `qemu` or `lxc`.
-    #[serde(deserialize_with = "text")]
-    pub subtype: String,
-    #[serde(deserialize_with = "text")]
-    pub notes: String,
-    #[serde(deserialize_with = "integer")]
-    pub vmid: Option<i64>,
-    #[serde(deserialize_with = "integer")]
-    pub ctime: Option<i64>,
-    #[serde(deserialize_with = "size")]
-    pub size: Option<i64>,
-    #[serde(deserialize_with = "boolean")]
-    pub protected: Option<bool>,
-    /// Unlisted.
-    #[serde(deserialize_with = "boolean")]
-    pub verified: Option<bool>,
-    /// Key fingerprint, or `1` when the key is not known.
-    #[serde(deserialize_with = "text")]
-    pub encrypted: String,
-    pub verification: crate::proxmox::pbs::Verification,
+    /// An item of `/nodes/{node}/storage/{storage}/content`.
+    pub struct ContentItem {
+        volid: text,
+        /// Unlisted: `backup`, `iso`, …
+        content: text,
+        format: text,
+        /// Unlisted: `qemu` or `lxc`.
+        subtype: text,
+        notes: text,
+        vmid: integer,
+        ctime: integer,
+        size: size,
+        protected: boolean,
+        /// Unlisted.
+        verified: boolean,
+        /// Key fingerprint, or `1` when the key is not known.
+        encrypted: text,
+        verification: word<crate::proxmox::pbs::Verification>,
+    }
 }
