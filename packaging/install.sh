@@ -94,7 +94,7 @@ install_updater() {
 fresh() {
   local unit
   unit=$units/$(unit_name).service
-  mkdir -p $home/bin
+  mkdir -p $home/bin $units
   install -m 755 "$work/new/bin/pulse" $bin.new
   mv -fT $bin.new $bin
   install -m 644 "$work/new/systemd/pulse.service" "$unit"

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# kill -9 before every command of an update's decisive part and at samples of the rest, each followed by a power cut:
+# a program that works is at work, the configuration is there, and the next update goes through.
+# shellcheck disable=SC2154 # `run` exports what the stories share
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=root.sh
+. "$here/root.sh"
+make_root
+released "v$next" "v$now"
+in_root bash -s -- --version "$now" <"$work/releases/v$now/install.sh" >/dev/null
+kept=$(sha256sum "$root/etc/pulse/.encryption.key")
+mkdir "$root/tmp/stick"
+cp "$work/releases/"{"v$next",v9.0.1}/pulse-v*.tar.gz "$root/tmp/stick/"
+archive=/tmp/stick/$(basename "$root"/tmp/stick/pulse-v"$next"-*.tar.gz)
+cp "$work/releases/v$next/"checksums.txt* "$root/tmp/stick/"
+
+# stepped N ARCHIVE: an update that is killed before its Nth command; 0: only counts them. $0 says where it was.
+stepped() {
+  cat >"$root/tmp/stepped" <<'S'
+step=0 last=$1
+shift
+trap '((++step != last)) || kill -9 $$; [[ $last != 0 ]] || printf "%s %s\n" "$step" "${FUNCNAME[0]:-main}" >>/tmp/steps' DEBUG
+set -T
+. /usr/lib/pulse/pulse-update "$@"
+S
+  in_root bash /tmp/stepped "$@"
+}
+
+# As before the story, without going through the updater.
+from_the_start() {
+  in_root systemctl stop pulse
+  rm -rf "$root"/opt/pulse/{.update,.previous}
+  cp "$work/start" "$root/opt/pulse/bin/pulse.new"
+  mv "$root/opt/pulse/bin/pulse.new" "$root/opt/pulse/bin/pulse"
+  printf '%s\n' "$now" >"$root/opt/pulse/VERSION"
+  in_root systemctl start pulse
+}
+cp "$root/opt/pulse/bin/pulse" "$work/start"
+
+killed() { # killed N: is what is left good?
+  local code=0 found=''
+  stepped "$1" "$archive" || code=$?
+  ((code == 137)) || { ((code == 0)) && [[ $1 -ge $steps ]]; }
+  found=$(version_at_work) || { at_work "$next" || at_work "$now"; }
+  in_root systemctl power-cut
+  found=''
+  for _ in $(seq 60); do
+    found=$(version_at_work) && break
+    sleep 0.1
+  done
+  [[ $found == "$now" || $found == "$next" ]]
+  # What is said to be installed is what is at work.
+  [[ $(cat "$root/opt/pulse/VERSION") == "$found" || ! -e $root/opt/pulse/.update/pending ]]
+  [[ $(sha256sum "$root/etc/pulse/.encryption.key") == "$kept" ]]
+}
+
+counting() {
+  stepped 0 "$archive"
+  at_work "$next"
+  from_the_start
+}
+it "an update is a row of commands" counting
+steps=$(tail -n 1 "$root/tmp/steps" | cut -d ' ' -f 1)
+decisive=$(awk '$2 ~ /^(swap|place|use_unit|undo|note_version|restart|restart_and_wait|try|apply|settle)$/ { print $1 }' "$root/tmp/steps")
+printf 'an update is %s commands\n' "$steps"
+
+sweep() { # sweep STEP …
+  local step
+  for step in "$@"; do
+    killed "$step" || {
+      printf 'killed before command %s (%s)\n' "$step" "$(awk -v n="$step" '$1 == n { print $2 }' "$root/tmp/steps")"
+      return 1
+    }
+    from_the_start
+  done
+}
+mapfile -t points < <({ awk '{ print $1 }' <<<"$decisive" | awk -v every="${EVERY:-3}" 'NR % every == 1'; seq 5 25 "$steps"; } | sort -nu)
+it "kill -9 at ${#points[@]} of $steps commands, each time followed by a power cut" sweep "${points[@]}"
+
+# The same with a release that does not start: whoever is killed while judging it must not leave it there.
+broken() {
+  cp "$work/releases/v9.0.1/"checksums.txt* "$root/tmp/stick/"
+  archive=/tmp/stick/$(basename "$root"/tmp/stick/pulse-v9.0.1-*.tar.gz)
+  rm "$root/tmp/steps"
+  stepped 0 "$archive" && return 1
+  at_work "$now"
+  local points step
+  mapfile -t points < <(awk '$2 ~ /^(swap|use_unit|undo|restart|restart_and_wait|try|finish|back_to_work|recover)$/ { print $1 }' "$root/tmp/steps" | awk 'NR % 5 == 1')
+  for step in "${points[@]}"; do
+    stepped "$step" "$archive" || true
+    at_work "$now" || {
+      printf 'killed before command %s of a broken update\n' "$step"
+      return 1
+    }
+    in_root systemctl power-cut
+    at_work "$now"
+    from_the_start
+  done
+  printf '%s points\n' "${#points[@]}"
+}
+it "kill -9 in an update to a release that does not start" broken
+
+after() {
+  in_root update
+  at_work "$next"
+  [[ $(cat "$root/opt/pulse/VERSION") == "$next" ]]
+}
+stepped 60 "/tmp/stick/nothing" || true
+it "the next update goes through" after
+finish_story
