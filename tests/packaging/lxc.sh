@@ -9,7 +9,8 @@ released "v$now"
 calls=$root/var/log/calls
 
 # One stand-in for all five: writes down how it was called and answers as that version does.
-cat >"$root/usr/bin/pct" <<'S'
+mkdir "$root/opt/pve"
+cat >"$root/opt/pve/pct" <<'S'
 #!/bin/bash
 tool=$(basename "$0")
 . /run/pve
@@ -32,14 +33,14 @@ case "$tool $1" in
     shift 3
     case $1 in
       hostname) [[ -n ${NO_ADDRESS:-} ]] || echo "192.0.2.55 2001:db8::5 " ;;
-      *) exec "$@" ;; # this root stands in for the container, too
+      *) PATH=/usr/sbin:/usr/bin:/sbin:/bin exec "$@" ;; # this root stands in for the container, too
     esac
     ;;
   "pct push") mkdir -p "$(dirname "$4")" && cp "$3" "$4" ;;
 esac
 S
-chmod 755 "$root/usr/bin/pct"
-for tool in pveam pvesh pvesm pveversion; do ln -sf pct "$root/usr/bin/$tool"; done
+chmod 755 "$root/opt/pve/pct"
+for tool in pveam pvesh pvesm pveversion; do ln -sf pct "$root/opt/pve/$tool"; done
 
 host() { # host VERSION [SETTING …]: what the stand-ins answer from now on
   : >"$calls"
@@ -49,7 +50,7 @@ host() { # host VERSION [SETTING …]: what the stand-ins answer from now on
 }
 
 # In the container the host's tools are not there: install.sh must see Debian, not Proxmox.
-line() { in_root env PULSE_LXC_PAUSE=0 "$@" bash -c "$(readme 'curl -fsSL https://github.com')"; }
+line() { in_root env PATH=/opt/pve:/usr/sbin:/usr/bin PULSE_LXC_PAUSE=0 "$@" bash -c "$(readme 'curl -fsSL https://github.com')"; }
 
 creates() { # creates PVE TEMPLATE
   host "$1"
@@ -113,10 +114,10 @@ it "no room in it" cleans 'pct push*' "failed to copy"
 
 taken() {
   host 8.4.1/1
-  sed -i 's/"pct status") exit 2/"pct status") exit 0/' "$root/usr/bin/pct"
+  sed -i 's/"pct status") exit 2/"pct status") exit 0/' "$root/opt/pve/pct"
   fails_with "container 105 exists already" line
   if grep -qE '^pct (create|destroy|stop)' "$calls"; then return 1; fi
-  sed -i 's/"pct status") exit 0/"pct status") exit 2/' "$root/usr/bin/pct"
+  sed -i 's/"pct status") exit 0/"pct status") exit 2/' "$root/opt/pve/pct"
 }
 it "a container that exists is never touched" taken
 

@@ -63,6 +63,7 @@ class Service(threading.Thread):
 
     def environment(self):
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "INVOCATION_ID": "0" * 32}
+        env.update((k, v) for k, v in os.environ.items() if k in ("CURL_CA_BUNDLE", "PULSE_HEALTH_SECS"))
         unit = unit_of(self.name_) or {}
         for value in unit.get("Environment", []):
             env.update(word.split("=", 1) for word in shlex.split(value))
