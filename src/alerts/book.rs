@@ -8,8 +8,9 @@ use super::subject::Subject;
 use super::telling::Telling;
 use super::transition::{Resolved, Transition, Why};
 use super::watch::{Key, level_of};
+use crate::json::{json, put};
 use crate::model::{Alert, AlertBrief, Now, ResolvedAlert, State};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -212,7 +213,7 @@ impl Book {
         if met.threshold != alert.threshold {
             alert.threshold = met.threshold;
             if check.is_metric() {
-                alert.metadata.insert("clearThreshold".to_owned(), json!(met.clear));
+                put(&mut alert.metadata, "clearThreshold", json!(met.clear));
             }
         }
         if met.level != active.level {
@@ -269,7 +270,9 @@ impl Book {
     /// Newest first; equal starts by id.
     pub fn sorted(&self) -> Vec<&Active> {
         let mut list: Vec<&Active> = self.active.values().collect();
-        list.sort_by(|a, b| b.alert.start_time.cmp(&a.alert.start_time).then_with(|| a.alert.id.cmp(&b.alert.id)));
+        crate::order::sort_by(&mut list, |a, b| {
+            b.alert.start_time.cmp(&a.alert.start_time).then_with(|| a.alert.id.cmp(&b.alert.id))
+        });
         list
     }
 
@@ -284,7 +287,7 @@ fn metadata(kind: Kind, check: Check, met: Met) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("resourceType".to_owned(), kind.resource_type().into());
     if check.is_metric() {
-        metadata.insert("clearThreshold".to_owned(), json!(met.clear));
+        put(&mut metadata, "clearThreshold", json!(met.clear));
     } else if check.unit() == Unit::Days {
         metadata.insert("unit".to_owned(), "days".into());
     }

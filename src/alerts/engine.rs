@@ -130,7 +130,7 @@ impl Engine {
         let watches = self.guests.values().chain(self.others.values().flat_map(HashMap::values));
         let mut cleared: Vec<Cleared> = watches.flat_map(Watch::cleared).cloned().collect();
         cleared.extend(self.orphans.iter().filter(|o| o.cleared).map(Orphan::to_cleared));
-        cleared.sort_by(|a, b| a.id.cmp(&b.id));
+        crate::order::sort_by(&mut cleared, |a, b| a.id.cmp(&b.id));
         Memory {
             alerts: self.book.iter().map(|a| (a.alert.id.clone(), a.telling)).collect(),
             cleared,

@@ -124,7 +124,7 @@ impl History {
         let open = open.filter(|a| wanted(a.start_time, a.level == Level::Critical.as_str(), hash(&a.resource_id)));
         let mut open: Vec<(Time, String)> =
             open.filter_map(|a| Some((a.start_time, serde_json::to_string(&a).ok()?))).collect();
-        open.sort_by_key(|(start, _)| std::cmp::Reverse(*start));
+        crate::order::sort_by_key(&mut open, |(start, _)| std::cmp::Reverse(*start));
         let closed = self.closed.iter().rev().filter(|e| wanted(e.start, e.critical, e.resource));
         let merged = Merge { open: open.into_iter().peekable(), closed: closed.peekable() };
         let mut out = vec![b'['];

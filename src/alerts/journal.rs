@@ -71,7 +71,7 @@ pub fn decode(bytes: &[u8]) -> Decoded {
             }
         }
     }
-    decoded.lines.sort_by_key(|l| l.incident.alert.start_time);
+    crate::order::sort_by_key(&mut decoded.lines, |l| l.incident.alert.start_time);
     decoded
 }
 
@@ -114,7 +114,7 @@ pub fn decode_old_history(bytes: &[u8]) -> Result<Vec<Alert>, String> {
             Some(alert)
         })
         .collect();
-    alerts.sort_by_key(|a| a.start_time);
+    crate::order::sort_by_key(&mut alerts, |a| a.start_time);
     Ok(alerts)
 }
 

@@ -98,7 +98,7 @@ pub fn preview(config: Config, state: &State, series: &[Series], hold_ms: i64) -
 
 fn moments(series: &[Series]) -> Vec<i64> {
     let mut moments: Vec<i64> = series.iter().flat_map(|s| s.points.iter().map(|(at, _)| *at)).collect();
-    moments.sort_unstable();
+    crate::order::sort(&mut moments);
     moments.dedup();
     moments
 }
@@ -158,7 +158,7 @@ impl<'a> Replay<'a> {
         names.extend(guests.map(|g| (g.instance.clone(), false)));
         names.extend(self.state.storage.iter().map(|s| (s.instance.clone(), false)));
         names.extend(self.state.pbs.iter().map(|p| (p.name.clone(), true)));
-        names.sort();
+        crate::order::sort(&mut names);
         names.dedup();
         names
     }

@@ -276,7 +276,7 @@ pub fn demo_hosts(demo: &Demo) -> ExitCode {
         }
     };
     for host in simulator.connections() {
-        let line = serde_json::json!({
+        let line = crate::json::json!({
             "type": if host.backup_server { "pbs" } else { "pve" },
             "name": host.name,
             "host": host.url,

@@ -93,7 +93,7 @@ impl Lockout {
         if self.peers.len() >= MOST_ENTRIES {
             let mut order: Vec<(bool, u64, IpAddr)> =
                 self.peers.iter().map(|(ip, f)| (f.count >= MOST_ATTEMPTS, f.last_ms, *ip)).collect();
-            order.sort_unstable();
+            crate::order::sort(&mut order);
             for (_, _, ip) in order.iter().take(MOST_ENTRIES / 8) {
                 self.peers.remove(ip);
             }

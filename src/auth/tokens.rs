@@ -142,7 +142,7 @@ impl Tokens {
         let text = random_hex(24)?;
         let hash = Hash::of(&text);
         let mut scopes = wish.scopes;
-        scopes.sort_unstable();
+        crate::order::sort(&mut scopes);
         scopes.dedup();
         let token = Token {
             id: random_hex(6)?,

@@ -1,7 +1,8 @@
 //! `pulse status`: a Nagios plugin over a running server's state.
 
 use super::{client, options, usage};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 use std::process::ExitCode;
 
 /// The plugin's four outcomes and their exit codes.

@@ -2,8 +2,9 @@
 //! Keys are ids as clients wrote them; finding an entry again after its guest moved to another node is done here too.
 
 use super::fields::Fields;
+use crate::json::{json, put};
 use crate::model::Guest;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Limits of what clients may store.
@@ -74,12 +75,12 @@ impl GuestNote {
 
     fn to_file(&self, id: &str) -> Value {
         let mut out = self.rest.clone();
-        out.insert("id".to_owned(), json!(id));
-        out.insert("customUrl".to_owned(), json!(self.custom_url));
-        out.insert("description".to_owned(), json!(self.description));
-        out.insert("tags".to_owned(), json!(self.tags));
+        put(&mut out, "id", json!(id));
+        put(&mut out, "customUrl", json!(self.custom_url));
+        put(&mut out, "description", json!(self.description));
+        put(&mut out, "tags", json!(self.tags));
         if !self.notes.is_empty() {
-            out.insert("notes".to_owned(), json!(self.notes));
+            put(&mut out, "notes", json!(self.notes));
         }
         Value::Object(out)
     }
@@ -187,7 +188,7 @@ fn keys_of<'a>(guest: &Guest, guests: &[&Guest], stored: impl Iterator<Item = &'
         let rank = present.iter().position(|id| id == key).or_else(left_behind);
         found.extend(rank.map(|rank| (rank, key)));
     }
-    found.sort();
+    crate::order::sort(&mut found);
     found.into_iter().map(|(_, key)| key.clone()).collect()
 }
 

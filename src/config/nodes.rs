@@ -4,9 +4,10 @@
 use super::Secret;
 use super::address::normalise;
 use super::fields::Fields;
+use crate::json::json;
 use crate::model::Time;
 use crate::proxmox::Kind;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// One configured connection.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,8 @@
 //! together with the environment is [`super::Settings`].
 
 use super::fields::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// The document. Zero and empty mean "not chosen". Unknown keys are carried along.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,10 @@ use super::{
     ALERTS, DataDir, DataFile, EMAIL, Environment, GUEST_METADATA, GuestMetadata, NODES, Nodes, SYSTEM, Settings,
     System, WEBHOOKS,
 };
+use crate::json::json;
 use crate::model::Time;
 use ring::pbkdf2;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::num::NonZeroU32;
 
 const SALT_LEN: usize = 32;

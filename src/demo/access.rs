@@ -5,8 +5,8 @@ use super::catalog::Route;
 use super::noise::hash;
 use super::scene::Scene;
 use super::world::{Host, World};
+use crate::json::json;
 use ring::hmac;
-use serde_json::json;
 
 /// How long a ticket lasts, as on a real host.
 pub const TICKET_SECS: i64 = 7200;
@@ -160,7 +160,7 @@ pub fn permissions(ask: &Ask) -> Outcome {
     let value = if pbs { json!(true) } else { json!(1) };
     let rights: serde_json::Map<String, serde_json::Value> =
         ask.privileges.iter().map(|p| (p.clone(), value.clone())).collect();
-    data(json!({ ask.param("path").unwrap_or("/"): rights }))
+    data(json!({ (ask.param("path").unwrap_or("/")): rights }))
 }
 
 /// The privileges that hold at a host.

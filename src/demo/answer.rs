@@ -6,7 +6,7 @@ use super::catalog::{self, Route};
 use super::net::{Reply, Request};
 use super::scene::Scene;
 use super::{pbs, pve};
-use serde_json::json;
+use crate::json::json;
 
 fn routes(is_pbs: bool) -> &'static [Route] {
     if is_pbs { pbs::ROUTES } else { pve::ROUTES }
@@ -79,7 +79,7 @@ pub fn refuse(refusal: &Refusal, is_pbs: bool) -> Reply {
         body["message"] = json!(format!("{}\n", refusal.message));
     }
     if let Some((name, text)) = &refusal.parameter {
-        body["errors"] = json!({ name.as_str(): text });
+        body["errors"] = json!({ name: text });
     }
     reply.body = body.to_string().into_bytes();
     reply

@@ -51,7 +51,7 @@ pub fn load(storage: Arc<dyn Storage>) -> io::Result<Loaded> {
         loaded.scan(&file, tier)?;
         loaded.files.insert(file);
     }
-    loaded.rows.sort_by_key(|r| r.slot);
+    crate::order::sort_by_key(&mut loaded.rows, |r| r.slot);
     let newest = loaded.rows.last().and_then(|r| r.row(Tier::Minute));
     loaded.reserve(newest.iter().flat_map(|row| &row.kinds).filter_map(|k| k.last()).map(|(id, _)| *id).max());
     loaded.find_refill();
@@ -160,7 +160,7 @@ impl Loaded {
                 let rows = read_block(block, &*self.storage, &self.subjects);
                 found.extend(rows.into_iter().filter(|(slot, _)| *slot >= from).map(|(slot, row)| (finer, slot, row)));
             }
-            found.sort_by_key(|(_, slot, _)| *slot);
+            crate::order::sort_by_key(&mut found, |(_, slot, _)| *slot);
             self.refill.extend(found);
         }
         let from = Tier::Minute.slot(Tier::FiveMinutes.begins(self.blocks.end(Tier::FiveMinutes)));

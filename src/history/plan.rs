@@ -135,12 +135,12 @@ pub fn points(plan: &Plan, buckets: &[Bucket], codec: Codec) -> Vec<Point> {
     }
     let left = plan.points.saturating_sub(out.len());
     if extremes.len() > left {
-        extremes.sort_by(|a, b| b.0.total_cmp(&a.0));
+        crate::order::sort_by(&mut extremes, |a, b| b.0.total_cmp(&a.0));
         extremes.truncate(left);
     }
     if !extremes.is_empty() {
         out.extend(extremes.into_iter().map(|(_, p)| p));
-        out.sort_by_key(|p| p.unix_secs);
+        crate::order::sort_by_key(&mut out, |p| p.unix_secs);
     }
     out
 }

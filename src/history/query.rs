@@ -98,7 +98,7 @@ impl History {
         };
         let mut blocks: Vec<Block> = self.blocks.iter().filter(needed).cloned().collect();
         // Own figures first, then what Proxmox recorded, the finest before the coarser.
-        blocks.sort_by_key(|b| (b.recorded_elsewhere, b.tier, b.first));
+        crate::order::sort_by_key(&mut blocks, |b| (b.recorded_elsewhere, b.tier, b.first));
         let mut at = 0;
         let subjects = wanted.into_iter().map(|w| {
             let live = w.id.and_then(|id| self.live.get(id as usize)?.as_deref());
@@ -125,7 +125,7 @@ impl Snapshot {
         for (n, id) in self.subjects.iter().enumerate().filter_map(|(n, s)| Some((n, s.wanted.id?))) {
             by_id.push((id, n));
         }
-        by_id.sort_unstable();
+        crate::order::sort(&mut by_id);
         let find = |id: Id| {
             let at = by_id.binary_search_by_key(&id, |(i, _)| *i).ok()?;
             self.subjects.get(by_id.get(at)?.1)

@@ -85,13 +85,13 @@ impl Response {
     }
     /// `{"error": "…"}` with the given status: what every failure looks like.
     pub fn error(status: u16, message: &str) -> Response {
-        Response::json_status(status, &serde_json::json!({ "error": message }))
+        Response::json_status(status, &crate::json::json!({ "error": message }))
     }
     /// 4.9's style A error: error, code, status_code, timestamp (seconds).
     pub fn coded_error(status: u16, code: &str, message: &str, unix_secs: i64) -> Response {
         Response::json_status(
             status,
-            &serde_json::json!({ "error": message, "code": code, "status_code": status, "timestamp": unix_secs }),
+            &crate::json::json!({ "error": message, "code": code, "status_code": status, "timestamp": unix_secs }),
         )
     }
     pub fn text(status: u16, text: &str) -> Response {

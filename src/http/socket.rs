@@ -35,7 +35,7 @@ pub fn text_frame(text: &[u8]) -> Frame {
 
 /// `{"type": kind, "data": …}` as a frame; with `timestamp` where the contract has one.
 pub fn message<T: serde::Serialize>(kind: &str, data: &T, timestamp: Option<String>) -> Frame {
-    let mut document = serde_json::json!({ "type": kind, "data": data });
+    let mut document = crate::json::json!({ "type": kind, "data": data });
     if let (Some(timestamp), Some(map)) = (timestamp, document.as_object_mut()) {
         map.insert("timestamp".to_owned(), timestamp.into());
     }

@@ -158,7 +158,7 @@ impl Message {
 /// The key of a message: the same for the same events, in whatever order.
 fn key_of(message: &Message) -> String {
     let mut events: Vec<u64> = message.items.iter().map(|i| message.event_of(i)).collect();
-    events.sort_unstable();
+    crate::order::sort(&mut events);
     let bytes: Vec<u8> = events.iter().flat_map(|e| e.to_be_bytes()).collect();
     hex_of(&bytes)
 }

@@ -5,9 +5,9 @@ use super::{Answer, Core, Saved};
 use crate::alerts::{Alerts, Config, Lists, Poll, Source, Step, Transition};
 use crate::config::{ALERTS, Change};
 use crate::http::socket;
+use crate::json::json;
 use crate::model::local_zone;
 use crate::poll::{Kind, Report};
-use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Replacing one connection's part of the state by its newest report. Lists keep a stable order.
 
 use crate::model::{Guest, State};
+use crate::order::sort_by;
 use crate::poll::{Kind, Report};
 use std::cmp::Reverse;
 
@@ -30,22 +31,21 @@ pub fn report(state: &mut State, report: Report) -> bool {
     let backups = slow.backup_tasks.is_some() || slow.storage_backups.is_some() || slow.pbs_backups.is_some();
     if let Some(list) = slow.backup_tasks {
         replace(&mut state.pve_backups.backup_tasks, list, |t| t.instance == name);
-        state
-            .pve_backups
-            .backup_tasks
-            .sort_by(|a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
+        sort_by(&mut state.pve_backups.backup_tasks, |a, b| {
+            (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id))
+        });
     }
     if let Some(list) = slow.storage_backups {
         replace(&mut state.pve_backups.storage_backups, list, |b| b.instance == name);
-        state.pve_backups.storage_backups.sort_by(|a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        sort_by(&mut state.pve_backups.storage_backups, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
     }
     if let Some(list) = slow.guest_snapshots {
         replace(&mut state.pve_backups.guest_snapshots, list, |s| s.instance == name);
-        state.pve_backups.guest_snapshots.sort_by(|a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        sort_by(&mut state.pve_backups.guest_snapshots, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
     }
     if let Some(list) = slow.pbs_backups {
         replace(&mut state.pbs_backups, list, |b| b.instance == name);
-        state.pbs_backups.sort_by(|a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
+        sort_by(&mut state.pbs_backups, |a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
     }
     if let Some(list) = slow.replication {
         replace(&mut state.replication, list, |j| j.instance == name);
@@ -100,10 +100,10 @@ fn replace<T>(list: &mut Vec<T>, fresh: Vec<T>, mine: impl Fn(&T) -> bool) {
 
 /// Orders of the contract with a second key each, so that rows never jump between equal first keys.
 fn sort_live(state: &mut State) {
-    state.nodes.sort_by(|a, b| (&a.name, &a.instance).cmp(&(&b.name, &b.instance)));
-    state.vms.sort_by(by_vmid);
-    state.containers.sort_by(by_vmid);
-    state.storage.sort_by(|a, b| (&a.instance, &a.name, &a.node).cmp(&(&b.instance, &b.name, &b.node)));
+    sort_by(&mut state.nodes, |a, b| (&a.name, &a.instance).cmp(&(&b.name, &b.instance)));
+    sort_by(&mut state.vms, by_vmid);
+    sort_by(&mut state.containers, by_vmid);
+    sort_by(&mut state.storage, |a, b| (&a.instance, &a.name, &a.node).cmp(&(&b.instance, &b.name, &b.node)));
 }
 
 fn by_vmid(a: &Guest, b: &Guest) -> std::cmp::Ordering {

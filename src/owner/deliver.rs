@@ -5,11 +5,12 @@ use super::{After, Answer, Core, Task};
 use crate::alerts::Outgoing;
 use crate::config::{Change, DataFile};
 use crate::http::Response;
+use crate::json::json;
 use crate::model::Alert;
 use crate::notify::settings::Settings;
 use crate::notify::{Job, Message, Notifier};
 use crossbeam_channel::bounded;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 

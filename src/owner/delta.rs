@@ -8,9 +8,10 @@
 //! - `del`: ids that are gone, by list name,
 //! - top-level sections that are small or change rarely (`activeAlerts`, `stats`, `pbsBackups`, …) whole, when they changed.
 
+use crate::json::{json, put};
 use crate::model::{Guest, State, Time};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// The `data` of a delta from `old` to `new`.
@@ -24,10 +25,10 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
     objects("storage", &old.storage, &new.storage, |s| &s.id, Clone::clone, &mut set, &mut del);
     objects("pbs", &old.pbs, &new.pbs, |p| &p.id, without_seen_pbs, &mut set, &mut del);
     if !set.is_empty() {
-        out.insert("set".into(), Value::Object(set));
+        put(&mut out, "set", Value::Object(set));
     }
     if !del.is_empty() {
-        out.insert("del".into(), Value::Object(del));
+        put(&mut out, "del", Value::Object(del));
     }
     section(&mut out, "pbsBackups", &old.pbs_backups, &new.pbs_backups);
     section(&mut out, "pveBackups", &old.pve_backups, &new.pve_backups);
@@ -40,8 +41,8 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
     section(&mut out, "zfsPools", &old.zfs_pools, &new.zfs_pools);
     section(&mut out, "physicalDisks", &old.physical_disks, &new.physical_disks);
     section(&mut out, "backupCoverage", &old.backup_coverage, &new.backup_coverage);
-    out.insert("seq".into(), json!(seq));
-    out.insert("lastUpdate".into(), json!(new.last_update));
+    put(&mut out, "seq", json!(seq));
+    put(&mut out, "lastUpdate", json!(new.last_update));
     Value::Object(out)
 }
 

@@ -72,5 +72,5 @@ impl Core {
 
 /// The answer nobody waits for.
 fn done() -> Answer {
-    Response::json(&serde_json::json!({})).into()
+    Response::json(&crate::json::json!({})).into()
 }

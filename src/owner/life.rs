@@ -2,7 +2,7 @@
 
 use super::Core;
 use crate::http::socket::{self, Said, SocketEvent};
-use serde_json::json;
+use crate::json::json;
 
 /// 4.9 counts a poll cycle every ten seconds, whatever is configured.
 const CYCLE_SECS: u64 = 10;

@@ -10,9 +10,10 @@ use crate::auth::entry;
 use crate::config::fields::Fields;
 use crate::config::{ENV, Secret};
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::owner::{Answer, Core};
 use crate::update;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/security/quick-setup", Policy::FirstRun, "First set-up of user and token", quick_setup)

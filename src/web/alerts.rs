@@ -6,10 +6,11 @@ use crate::alerts::explain::explain;
 use crate::alerts::history::{ENTRIES_MAX, Query};
 use crate::alerts::level::Level;
 use crate::http::{Body, Call, Method, Response};
+use crate::json::json;
 use crate::model::Time;
 use crate::owner::{Answer, Core};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const USUAL_LIMIT: usize = 100;
 /// Alerts one bulk request may name.

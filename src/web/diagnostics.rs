@@ -5,12 +5,13 @@ use super::routes::{Policy, Route};
 use crate::config::Node;
 use crate::config::address::bare_host;
 use crate::http::{Call, Method, Response};
+use crate::json::{json, put};
 use crate::model::Time;
 use crate::owner::{Answer, Connection, Core};
 use crate::proxmox::Kind;
 use crate::setup::quote;
 use crate::update;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -110,19 +111,19 @@ fn connection(core: &Core, id: &str, node: &Node) -> Value {
     });
     let Some(map) = out.as_object_mut() else { return out };
     if let Some(problem) = node.problem() {
-        map.insert("error".into(), json!(format!("this connection is not polled: {problem}")));
+        put(map, "error", json!(format!("this connection is not polled: {problem}")));
     }
     let Some(known) = polled(core, node) else { return out };
     if let Some(failure) = &known.failure {
-        map.insert("error".into(), json!(failure.message));
+        put(map, "error", json!(failure.message));
     }
-    map.insert("lastPoll".into(), json!(known.at));
+    put(map, "lastPoll", json!(known.at));
     map.insert("details".into(), details(core, node, known));
     map.insert("polling".into(), polling(known));
     map.insert("missingPrivileges".into(), missing(node, known));
     if node.kind == Kind::Pve {
         map.insert("vmDiskCheck".into(), disk_check(core, node));
-        map.insert("clusterInfo".into(), json!({ "nodes": members(node) }));
+        put(map, "clusterInfo", json!({ "nodes": members(node) }));
     }
     out
 }
@@ -131,10 +132,10 @@ fn details(core: &Core, node: &Node, known: &Connection) -> Value {
     let mut out = Map::new();
     if node.kind == Kind::Pve {
         let count = core.state.nodes.iter().filter(|n| n.instance == node.name).count();
-        out.insert("node_count".into(), json!(count));
+        put(&mut out, "node_count", json!(count));
     }
     if let Some(version) = &known.version {
-        out.insert("version".into(), json!(version.version));
+        put(&mut out, "version", json!(version.version));
     }
     Value::Object(out)
 }
@@ -256,7 +257,7 @@ fn recent_errors(core: &Core) -> Vec<Value> {
             all.push((e.last, told));
         }
     }
-    all.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+    crate::order::sort_by_key(&mut all, |(last, _)| std::cmp::Reverse(*last));
     all.into_iter().take(50).map(|(_, told)| told).collect()
 }
 
@@ -269,14 +270,14 @@ fn process(system: &mut Map<String, Value>, data_dir: &Path) {
     };
     let (rss, peak, threads) = (number("VmRSS") * 1024, number("VmHWM") * 1024, number("Threads"));
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    system.insert("numCPU".into(), json!(cpus));
-    system.insert("numGoroutine".into(), json!(threads));
-    system.insert("goroutines".into(), json!(threads));
-    system.insert("threads".into(), json!(threads));
-    system.insert("memoryMB".into(), json!(rss / (1024 * 1024)));
-    system.insert("memory".into(), json!({ "alloc": rss, "totalAlloc": peak, "sys": rss, "numGC": 0 }));
-    system.insert("cpu".into(), json!({ "count": cpus }));
-    system.insert("dataDirBytes".into(), json!(folder_bytes(data_dir)));
+    put(system, "numCPU", json!(cpus));
+    put(system, "numGoroutine", json!(threads));
+    put(system, "goroutines", json!(threads));
+    put(system, "threads", json!(threads));
+    put(system, "memoryMB", json!(rss / (1024 * 1024)));
+    put(system, "memory", json!({ "alloc": rss, "totalAlloc": peak, "sys": rss, "numGC": 0 }));
+    put(system, "cpu", json!({ "count": cpus }));
+    put(system, "dataDirBytes", json!(folder_bytes(data_dir)));
 }
 
 /// Bytes of all files in a folder and its folders; links are not followed.
@@ -333,7 +334,7 @@ impl Masks {
             add(&node.name, format!("node-{members}"));
         }
         // Longer texts first: `pve1.lan` holds `pve1`.
-        masks.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        crate::order::sort_by_key(&mut masks, |(text, _)| std::cmp::Reverse(text.len()));
         Masks(masks)
     }
 

@@ -50,9 +50,9 @@ fn take(core: &mut Core, call: &Call, kind: &'static str, rate: Rate, message: &
 /// 429. The login form of 4.9 shows `message` and falls back to Basic when the body is no JSON.
 fn over(core: &Core, call: &Call, refused: Refused, message: &str) -> Response {
     let body = if call.path == "/api/login" {
-        serde_json::json!({ "error": "rate_limit", "message": message })
+        crate::json::json!({ "error": "rate_limit", "message": message })
     } else {
-        serde_json::json!({ "error": message })
+        crate::json::json!({ "error": message })
     };
     let reset = core.now.plus(Duration::from_secs(refused.retry_secs)).wall.rfc3339();
     Response::json_status(429, &body)

@@ -10,8 +10,8 @@ use crate::auth::{entry, peer};
 use crate::config::Secret;
 use crate::config::fields::Fields;
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::owner::{Answer, Core};
-use serde_json::json;
 use std::time::Duration;
 
 pub const ROUTES: &[Route] = &[

@@ -5,9 +5,9 @@ use super::routes::{Policy, Route};
 use crate::config::{GuestMetadata, GuestNote};
 use crate::http::Body;
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::model::Guest;
 use crate::owner::{Answer, Core};
-use serde_json::json;
 
 const ALL: &str = "/api/guests/metadata";
 const ALL_SLASH: &str = "/api/guests/metadata/";

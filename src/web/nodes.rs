@@ -5,9 +5,10 @@ use super::probe::{self, Failed, Found};
 use super::routes::{Policy, Route};
 use crate::config::{Node, NodeRequest, Nodes, Refusal, parse_id};
 use crate::http::{Call, Method, Response};
+use crate::json::{json, put};
 use crate::owner::{Answer, Core};
 use crate::poll::Kind;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/config/nodes", Policy::Read, "The configured connections, without secrets", list),
@@ -261,7 +262,7 @@ fn test_connection(_: &mut Core, call: &Call) -> Answer {
         Ok(found) => Response::json(&connection_found(&node, found)),
         Err(failed) => {
             let mut body = failure(&node, &failed);
-            body.insert("error".to_owned(), json!(failed.message()));
+            put(&mut body, "error", json!(failed.message()));
             Response::json_status(400, &body)
         }
     })
@@ -293,9 +294,9 @@ fn connection_found(node: &Node, found: Found) -> Value {
 fn failure(node: &Node, failed: &Failed) -> Map<String, Value> {
     log::info!("failed to test {}: {}", node.host, failed.error);
     let mut out = Map::new();
-    out.insert("detail".to_owned(), json!(failed.error.to_string()));
+    put(&mut out, "detail", json!(failed.error.to_string()));
     if let Some(fingerprint) = failed.fingerprint() {
-        out.insert("fingerprint".to_owned(), json!(fingerprint));
+        put(&mut out, "fingerprint", json!(fingerprint));
     }
     out
 }
@@ -338,8 +339,8 @@ fn form_test(node: Node, pbs_words: &'static str) -> Answer {
         }
         Err(failed) => {
             let mut body = failure(&node, &failed);
-            body.insert("status".to_owned(), json!("error"));
-            body.insert("message".to_owned(), json!(failed.message()));
+            put(&mut body, "status", json!("error"));
+            put(&mut body, "message", json!(failed.message()));
             Response::json(&body)
         }
     })

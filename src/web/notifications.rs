@@ -5,10 +5,11 @@ use super::notification_tests as tests;
 use super::routes::{Limit, Policy, Route};
 use crate::config::{Change, DataFile, EMAIL, WEBHOOKS};
 use crate::http::{Call, Method, Response};
+use crate::json::{json, put};
 use crate::notify::settings::{PROVIDERS, Settings, Webhook, check_url};
 use crate::notify::{Parts, catalogue, check_template};
 use crate::owner::{Answer, Core};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
@@ -128,7 +129,7 @@ fn changed(before: &Settings, body: Value) -> Result<(Settings, Parts), String> 
         return Err(format!("at most {MOST_WEBHOOKS} webhooks"));
     }
     let mut ids: Vec<&str> = next.webhooks.iter().map(|w| w.id.as_str()).collect();
-    ids.sort_unstable();
+    crate::order::sort(&mut ids);
     ids.dedup();
     if ids.len() < next.webhooks.len() || ids.contains(&"") || ids.contains(&"email") {
         return Err("each webhook needs an id of its own".to_owned());
@@ -218,7 +219,7 @@ fn delete_webhook(core: &mut Core, call: &Call) -> Answer {
 fn echo(body: Value, id: &str) -> Value {
     match body {
         Value::Object(mut map) => {
-            map.insert("id".to_owned(), json!(id));
+            put(&mut map, "id", json!(id));
             Value::Object(map)
         }
         other => other,

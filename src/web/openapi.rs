@@ -3,9 +3,10 @@
 use super::router;
 use super::routes::{Limit, Policy, Route};
 use crate::http::{Call, Method, Response, Shared};
+use crate::json::json;
 use crate::owner::{Answer, Core};
 use crate::update::VERSION;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 
 pub const ROUTES: &[Route] =

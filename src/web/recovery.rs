@@ -8,8 +8,8 @@ use crate::auth::recovery::{Recovery, is_from_here};
 use crate::config::RECOVERY;
 use crate::config::fields::Fields;
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::owner::{Answer, Core};
-use serde_json::json;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/security/recovery", Policy::Local, "Whether recovery mode is on", show)

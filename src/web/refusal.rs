@@ -2,8 +2,8 @@
 
 use crate::auth::identify::{How, Known};
 use crate::http::{Body, Call, Response};
+use crate::json::json;
 use crate::owner::Core;
-use serde_json::json;
 use std::time::Duration;
 
 /// Nobody is known, or what was given is wrong (contract rest.md 1.6: this body has no newline).

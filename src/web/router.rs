@@ -217,7 +217,7 @@ fn moved(to: &str, call: &Call) -> Response {
         to.push(if at == 0 { '?' } else { '&' });
         to += &format!("{}={}", escape(name), escape(value));
     }
-    Response::json_status(301, &serde_json::json!({ "location": to })).with("Location", to)
+    Response::json_status(301, &crate::json::json!({ "location": to })).with("Location", to)
 }
 
 /// 4.9's texts: a route with a single method names it.

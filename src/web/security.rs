@@ -8,9 +8,10 @@ use crate::auth::tokens::{Scope, Token, Tokens, Wish};
 use crate::auth::{TOKENS, entry, peer, proxy};
 use crate::config::fields::Fields;
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::model::Time;
 use crate::owner::{After, Answer, Core, Event, Task};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 pub const ROUTES: &[Route] = &[

@@ -6,8 +6,9 @@ use super::routes::{Policy, Route};
 use crate::config::fields::Fields;
 use crate::config::{DEFAULT_PORT, Settings, System};
 use crate::http::{Call, Method, Response};
+use crate::json::{json, put};
 use crate::owner::{Answer, Core};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 pub const ROUTES: &[Route] = &[
@@ -78,7 +79,7 @@ fn in_force(s: &Settings) -> Value {
 fn put_overrides(map: &mut Map<String, Value>, s: &Settings) {
     let overrides = s.env_overrides();
     if !overrides.is_empty() {
-        map.insert("envOverrides".to_owned(), Value::Object(overrides));
+        put(map, "envOverrides", Value::Object(overrides));
     }
 }
 

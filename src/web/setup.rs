@@ -11,10 +11,11 @@ use crate::config::address::bare_host;
 use crate::config::fields::Fields;
 use crate::config::{Node, NodeRequest, Nodes, Secret};
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::owner::{Answer, Core};
 use crate::proxmox::Kind;
 use crate::setup::{LIFETIME, Script, pulse_url, shell_safe_host, shell_safe_secret};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/setup-script-url", Policy::Manage, "A link to a setup script, and its code", link),

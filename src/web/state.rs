@@ -2,11 +2,11 @@
 
 use super::routes::{Limit, Policy, Route};
 use crate::http::{Body, Call, Method, Response};
+use crate::json::json;
 use crate::model::{Guest, Storage};
 use crate::owner::{Answer, Core};
 use crate::update;
 use serde::Serialize;
-use serde_json::json;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/health", Policy::Open, "Whether Pulse runs", health).limited(Limit::None),

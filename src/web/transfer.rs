@@ -5,8 +5,8 @@ use super::routes::{Limit, Policy, Route};
 use crate::config::transfer::{self, LEAST_PASSPHRASE_BYTES, Parts};
 use crate::config::{DataDir, Secret, fields::Fields};
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::owner::{Answer, Core, check_documents};
-use serde_json::json;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/config/export", Policy::Export, "The configuration, sealed by a passphrase", export)

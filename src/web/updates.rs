@@ -3,10 +3,10 @@
 use super::routes::{Limit, Policy, Route};
 use crate::config::fields::Fields;
 use crate::http::{Call, Method, Response};
+use crate::json::json;
 use crate::model::Time;
 use crate::owner::{Answer, Core};
 use crate::update::{self, Deployment, Release, VERSION};
-use serde_json::json;
 use std::cmp::Ordering;
 
 pub const ROUTES: &[Route] = &[

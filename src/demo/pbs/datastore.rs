@@ -3,8 +3,9 @@
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::noise::hash;
 use crate::demo::world::{DAY, Datastore, Group, MIB, Pbs, PbsSnapshot};
+use crate::json::json;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Those that the login may see.

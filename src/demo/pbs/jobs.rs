@@ -3,7 +3,8 @@
 use super::datastore::{gc_end, gc_row, upid, visible};
 use crate::demo::ask::{Ask, Outcome, data};
 use crate::demo::world::{DAY, Datastore, Pbs};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub fn gc(ask: &Ask) -> Outcome {
     let (pbs, stores) = visible(ask)?;
@@ -99,7 +100,7 @@ pub fn tasks(ask: &Ask) -> Outcome {
             ));
         }
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row["starttime"].as_i64()));
+    crate::order::sort_by_key(&mut rows, |row| std::cmp::Reverse(row["starttime"].as_i64()));
     let wanted = |row: &Value| {
         let start = row["starttime"].as_i64().unwrap_or(0);
         ask.param("typefilter").is_none_or(|kind| row["worker_type"].as_str().is_some_and(|k| k.contains(kind)))

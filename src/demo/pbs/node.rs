@@ -2,7 +2,8 @@
 
 use crate::demo::ask::{Ask, Outcome, data};
 use crate::demo::world::{DAY, GIB};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 pub fn ping(_: &Ask) -> Outcome {
     data(json!({ "pong": true }))

@@ -2,7 +2,8 @@
 
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::world::{Agent, Filesystem, Guest, Kind, Os};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 /// The machine, when its agent can be talked to.
 fn talking<'a>(ask: &Ask<'a>) -> Result<&'a Guest, Refusal> {

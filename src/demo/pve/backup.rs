@@ -2,9 +2,10 @@
 
 use crate::demo::ask::{Ask, Outcome, data};
 use crate::demo::world::{BackupFile, DAY, MIB, Storage, StorageKind, file_format};
+use crate::json::json;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// One volume on a storage.
 #[derive(Serialize, Default)]

@@ -3,7 +3,8 @@
 use super::resources;
 use crate::demo::ask::{Ask, Outcome, data};
 use crate::demo::world::{Guest, Kind, Pve};
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 pub fn version(ask: &Ask) -> Outcome {
     let (version, release, repoid) = ask.pve()?.version.texts();
@@ -115,7 +116,7 @@ pub fn replication(ask: &Ask) -> Outcome {
 pub fn options(ask: &Ask) -> Outcome {
     let pve = ask.pve()?;
     let mut tags: Vec<&str> = pve.guests.iter().flat_map(|g| g.tags.split(';')).filter(|t| !t.is_empty()).collect();
-    tags.sort_unstable();
+    crate::order::sort(&mut tags);
     tags.dedup();
     data(json!({
         "keyboard": "de", "mac_prefix": "BC:24:11", "allowed-tags": tags,
@@ -129,13 +130,13 @@ pub fn pools(ask: &Ask) -> Outcome {
     let known = crate::demo::world::pools().iter().filter(|(id, _)| ask.param("poolid").is_none_or(|p| p == *id));
     for (id, comment) in known {
         let mut row = Map::new();
-        row.insert("poolid".to_owned(), json!(id));
-        row.insert("comment".to_owned(), json!(comment));
+        put(&mut row, "poolid", json!(id));
+        put(&mut row, "comment", json!(comment));
         // Members come only when one pool is asked for.
         if ask.param("poolid").is_some() {
             let inside = |g: &&Guest| g.pool.as_deref() == Some(*id) && wanted(ask, g);
             let members: Vec<_> = pve.guests.iter().filter(inside).map(|g| resources::guest(pve, g, t)).collect();
-            row.insert("members".to_owned(), json!(members));
+            put(&mut row, "members", json!(members));
         }
         rows.push(Value::Object(row));
     }

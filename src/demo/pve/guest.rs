@@ -5,7 +5,8 @@ use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::noise::hash;
 use crate::demo::spec::Version;
 use crate::demo::world::{Agent, Figures, GIB, Guest, Kind, MIB, Memory, Os, Pve};
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 pub fn qemu_list(ask: &Ask) -> Outcome {
     list(ask, Kind::Qemu)
@@ -92,9 +93,9 @@ pub fn qemu_status(ask: &Ask) -> Outcome {
         (true, false) => "running",
         _ => "stopped",
     };
-    row.insert("qmpstatus".to_owned(), json!(state));
+    put(&mut row, "qmpstatus", json!(state));
     if guest.agent != Agent::Off {
-        row.insert("agent".to_owned(), json!(1));
+        put(&mut row, "agent", json!(1));
     }
     if figures.running {
         live(&mut row, guest, &figures, ask.t);
@@ -114,14 +115,14 @@ fn live(row: &mut Map<String, Value>, guest: &Guest, figures: &Figures, t: i64) 
         info["mem_swapped_out"] = json!(0);
         info["major_page_faults"] = json!(figures.uptime / 60);
         info["minor_page_faults"] = json!(figures.uptime * 21);
-        row.insert("freemem".to_owned(), json!(figures.memory_free));
+        put(row, "freemem", json!(figures.memory_free));
     }
     let [read, written, netin, netout] = figures.counters;
     let more = json!({
         "balloon": balloon, "balloon_min": guest.maxmem / 2, "ballooninfo": info, "shares": 1000,
         "running-machine": "pc-i440fx-9.2+pve1", "running-qemu": "9.2.0", "serial": 1,
         "proxmox-support": { "pbs-dirty-bitmap": true, "pbs-library-version": "1.5.1 (UNKNOWN)" },
-        "nics": { format!("tap{}i0", guest.vmid): { "netin": netin, "netout": netout } },
+        "nics": { (format!("tap{}i0", guest.vmid)): { "netin": netin, "netout": netout } },
         "blockstat": {
             "scsi0": {
                 "rd_bytes": read, "wr_bytes": written, "rd_operations": read / 16_384,

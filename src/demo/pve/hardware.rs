@@ -3,7 +3,8 @@
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::noise::hash;
 use crate::demo::world::{Disk, GIB, Node, Pve};
-use serde_json::{Value, json};
+use crate::json::json;
+use serde_json::Value;
 
 fn node<'a>(ask: &Ask<'a>) -> Result<(&'a Pve, &'a Node), Refusal> {
     let (pve, index) = ask.node()?;

@@ -4,7 +4,8 @@ use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::noise::{Wave, hash, unit};
 use crate::demo::spec::Version;
 use crate::demo::world::{DAY, Guest, Kind, Pve};
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 /// Step in seconds and number of samples of a timeframe. Version 9 keeps much finer ones.
 fn steps(version: Version, timeframe: &str) -> (i64, i64) {
@@ -28,7 +29,7 @@ fn times(ask: &Ask, version: Version) -> (i64, impl Iterator<Item = i64>) {
     (step, (0..count).map(move |i| last - (count - 1 - i) * step))
 }
 
-fn put(row: &mut Map<String, Value>, more: Value) {
+fn extend(row: &mut Map<String, Value>, more: Value) {
     if let Value::Object(more) = more {
         row.extend(more);
     }
@@ -56,7 +57,7 @@ fn guest_row(pve: &Pve, guest: &Guest, step: i64, t: i64) -> Map<String, Value> 
         "time": t, "maxcpu": super::resources::number(guest.cores), "maxmem": guest.maxmem,
         "maxdisk": guest.maxdisk, "disk": figures.disk,
     });
-    put(&mut row, fixed);
+    extend(&mut row, fixed);
     if !figures.running || guest.gap_at(t) {
         return row;
     }
@@ -65,11 +66,11 @@ fn guest_row(pve: &Pve, guest: &Guest, step: i64, t: i64) -> Map<String, Value> 
         "cpu": guest.cpu.over((t - step) as f64, t as f64) / step as f64, "mem": figures.memory_reported as f64,
         "diskread": read, "diskwrite": written, "netin": netin, "netout": netout,
     });
-    put(&mut row, live);
+    extend(&mut row, live);
     if pve.version == Version::Pve9 {
-        put(&mut row, pressure(guest.seed, t, true));
+        extend(&mut row, pressure(guest.seed, t, true));
         if guest.kind == Kind::Qemu {
-            row.insert("memhost".to_owned(), json!(figures.memory_host as f64));
+            put(&mut row, "memhost", json!(figures.memory_host as f64));
         }
     }
     row
@@ -100,7 +101,7 @@ pub fn node(ask: &Ask) -> Outcome {
     let mut rows = Vec::new();
     for t in times {
         let mut row = Map::new();
-        row.insert("time".to_owned(), json!(t));
+        put(&mut row, "time", json!(t));
         // A gap: the collector was restarted then, or the node had not been booted yet.
         let missing = t < node.booted || unit(hash(node.seed, t.unsigned_abs(), 0x6A9)) < 0.01;
         if !missing {
@@ -112,10 +113,10 @@ pub fn node(ask: &Ask) -> Outcome {
                 "netout": netout, "roottotal": node.root_total as f64, "rootused": f.root_used as f64,
                 "swaptotal": node.swap as f64, "swapused": f.swap_used as f64,
             });
-            put(&mut row, figures);
+            extend(&mut row, figures);
             if pve.version == Version::Pve9 {
-                put(&mut row, json!({ "memavailable": f.memory_available as f64, "arcsize": f.arc as f64 }));
-                put(&mut row, pressure(node.seed, t, false));
+                extend(&mut row, json!({ "memavailable": f.memory_available as f64, "arcsize": f.arc as f64 }));
+                extend(&mut row, pressure(node.seed, t, false));
             }
         }
         rows.push(row);

@@ -3,7 +3,8 @@
 use crate::demo::ask::{Ask, Outcome, data};
 use crate::demo::spec::Version;
 use crate::demo::world::{DAY, Node, NodeFigures, Pve};
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 pub fn list(ask: &Ask) -> Outcome {
     let pve = ask.pve()?;
@@ -11,12 +12,12 @@ pub fn list(ask: &Ask) -> Outcome {
     let mut rows = Vec::new();
     for (index, node) in pve.members() {
         let mut row = Map::new();
-        row.insert("node".to_owned(), json!(node.name));
-        row.insert("id".to_owned(), json!(format!("node/{}", node.name)));
-        row.insert("type".to_owned(), json!("node"));
-        row.insert("status".to_owned(), json!(if node.online { "online" } else { "offline" }));
+        put(&mut row, "node", json!(node.name));
+        put(&mut row, "id", json!(format!("node/{}", node.name)));
+        put(&mut row, "type", json!("node"));
+        put(&mut row, "status", json!(if node.online { "online" } else { "offline" }));
         let fingerprint = ask.scene.fingerprints.get(ask.host).and_then(|f| f.get(index));
-        row.insert("ssl_fingerprint".to_owned(), json!(fingerprint));
+        put(&mut row, "ssl_fingerprint", json!(fingerprint));
         if let Some(f) = figures.get(index).filter(|_| node.online && ask.may("Sys.Audit")) {
             fill(&mut row, node, f);
         }

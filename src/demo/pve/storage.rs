@@ -2,7 +2,8 @@
 
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::world::{Pve, Storage, StorageKind};
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// `/storage`: the definitions. Whether they are active stands nowhere here, as on a real host.
 pub fn definitions(ask: &Ask) -> Outcome {

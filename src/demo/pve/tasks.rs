@@ -3,8 +3,8 @@
 use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::noise::hash;
 use crate::demo::world::{DAY, Guest, Plan, Pve, Run};
+use crate::json::json;
 use serde::Serialize;
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// How far back a node remembers its tasks.
@@ -76,7 +76,7 @@ fn all(pve: &Pve, index: usize, since: i64, now: i64) -> Vec<Task> {
         }
     }
     tasks.retain(|task| (since..=now).contains(&task.starttime));
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.starttime));
+    crate::order::sort_by_key(&mut tasks, |task| std::cmp::Reverse(task.starttime));
     tasks
 }
 
@@ -163,7 +163,7 @@ pub fn cluster(ask: &Ask) -> Outcome {
     let pve = ask.pve()?;
     let up = pve.members().filter(|(_, n)| n.online);
     let mut tasks: Vec<Task> = up.flat_map(|(i, _)| all(pve, i, ask.t - 2 * DAY, ask.t)).collect();
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.starttime));
+    crate::order::sort_by_key(&mut tasks, |task| std::cmp::Reverse(task.starttime));
     tasks.truncate(25);
     data(tasks)
 }

@@ -1,7 +1,8 @@
 //! `GET /api/notifications/webhook-templates` (contract state.md 7.6): what the page offers, with a template of each
 //! service's payload that can serve as the start of one's own. The texts live in `templates/`.
 
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 /// One service on offer.
 #[derive(Debug, Clone, Copy)]
@@ -151,9 +152,9 @@ impl Catalogued {
         let content_type =
             if self.service == "healthchecks" { "text/plain; charset=utf-8" } else { "application/json" };
         let mut headers = Map::new();
-        headers.insert("Content-Type".to_owned(), json!(content_type));
+        put(&mut headers, "Content-Type", json!(content_type));
         if self.service == "pagerduty" {
-            headers.insert("Accept".to_owned(), json!("application/vnd.pagerduty+json;version=2"));
+            put(&mut headers, "Accept", json!("application/vnd.pagerduty+json;version=2"));
         }
         json!({
             "service": self.service,

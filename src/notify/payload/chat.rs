@@ -2,11 +2,12 @@
 
 use super::{Draft, LOGO, field, pairs, without_nulls, without_query};
 use crate::alerts::outgoing::Item;
+use crate::json::json;
 use crate::model::Time;
 use crate::notify::message::{Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::view::{counts, cut, facts, heading, html, line, link, markdown, plain_text, remarks, title};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Embeds and attachments that chats show at once.
 const MOST_CARDS: usize = 10;

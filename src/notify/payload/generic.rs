@@ -1,8 +1,9 @@
 //! The generic object (contract state.md 7.5): what every service that is not known gets.
 
+use crate::json::json;
 use crate::model::{Alert, Time};
 use crate::notify::message::{Kind, Message};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// `{"alerts","count","grouped":true,"source","timestamp"}`, as for 4.9's real alerts, also for a single one; what is
 /// not simply a new alert says so in `event`.

@@ -2,11 +2,12 @@
 
 use super::{Draft, field};
 use crate::alerts::outgoing::Item;
+use crate::json::json;
 use crate::model::Time;
 use crate::notify::message::{Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::view::{cut, duration_of, heading, line, link, plain_text, remarks, threshold, value};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// PagerDuty's limit for the summary.
 const SUMMARY: usize = 1024;

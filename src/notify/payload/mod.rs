@@ -15,8 +15,9 @@ pub use custom::check_template;
 use super::message::Message;
 use super::send::HttpRequest;
 use super::settings::{Heartbeat, Webhook, is_secret_name};
+use crate::json::json;
 use crate::model::Time;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The picture 4.9's messages carry.
 pub(crate) const LOGO: &str = "https://raw.githubusercontent.com/rcourtman/Pulse/main/frontend-modern/public/logo.svg";

@@ -1,11 +1,12 @@
 //! Push services: Gotify, ntfy, Pushover, Apprise.
 
 use super::{Draft, field, query_value, without_nulls, without_query};
+use crate::json::{json, put};
 use crate::model::Time;
 use crate::notify::message::{Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::view::{cut, duration_of, heading, link, markdown, plain_text};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 const MOST_LINES: usize = 30;
 
@@ -30,9 +31,9 @@ pub(super) fn gotify(message: &Message, now: Time) -> Draft {
     let text = plain_text(message, now, MOST_LINES);
     let lines: Vec<String> = text.lines().map(|l| markdown(&cut(l, 500))).collect();
     let mut extras = Map::new();
-    extras.insert("client::display".to_owned(), json!({ "contentType": "text/markdown" }));
+    put(&mut extras, "client::display", json!({ "contentType": "text/markdown" }));
     if let Some(url) = message.items.iter().find_map(link) {
-        extras.insert("client::notification".to_owned(), json!({ "click": { "url": url } }));
+        put(&mut extras, "client::notification", json!({ "click": { "url": url } }));
     }
     if let [item] = message.items.as_slice() {
         let a = &item.alert;

@@ -1,10 +1,11 @@
 //! Microsoft Teams: the older MessageCard, and the Adaptive Card that Workflows take.
 
 use super::{Draft, pairs, without_nulls};
+use crate::json::json;
 use crate::model::Time;
 use crate::notify::message::{Kind, Message};
 use crate::notify::view::{cut, facts, heading, line, link, markdown, remarks, title};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Alerts on one card; Teams refuses cards over 28 kB.
 const MOST_CARDS: usize = 10;

@@ -1,9 +1,10 @@
 //! What became of each delivery: for `/history` and `webhook-history`. Texts in it are free of secrets.
 
+use crate::json::{json, put};
 use crate::model::Time;
 use crate::notify::Kind;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// Deliveries remembered.
@@ -93,7 +94,7 @@ impl Entry {
             "response": self.answer,
         });
         if let (Some(error), Some(map)) = (last.and_then(|t| t.error.as_ref()), out.as_object_mut()) {
-            map.insert("errorMessage".to_owned(), json!(error));
+            put(map, "errorMessage", json!(error));
         }
         out
     }
@@ -113,7 +114,7 @@ impl Entry {
             "payloadSize": self.payload_size,
         });
         if let (Some(error), Some(map)) = (last.and_then(|t| t.error.as_ref()), out.as_object_mut()) {
-            map.insert("errorMessage".to_owned(), json!(error));
+            put(map, "errorMessage", json!(error));
         }
         out
     }

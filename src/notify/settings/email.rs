@@ -3,7 +3,8 @@
 use super::providers;
 use crate::config::Secret;
 use crate::config::fields::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::{json, put};
+use serde_json::{Map, Value};
 
 /// How mail is sent. Field names as on the wire; keys below `rest` are carried along.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,7 +141,7 @@ impl Email {
     /// The whole document, with the password: for the file.
     pub fn to_map(&self) -> Map<String, Value> {
         let mut out = self.base_map();
-        out.insert("password".to_owned(), json!(self.password.expose()));
+        put(&mut out, "password", json!(self.password.expose()));
         super::add_rest(&mut out, &self.rest);
         out
     }
@@ -148,9 +149,9 @@ impl Email {
     /// The document as clients see it.
     pub fn shown(&self) -> Value {
         let mut out = self.base_map();
-        out.insert("password".to_owned(), json!(""));
+        put(&mut out, "password", json!(""));
         if !self.password.is_empty() {
-            out.insert("hasPassword".to_owned(), json!(true));
+            put(&mut out, "hasPassword", json!(true));
         }
         for (name, value) in &self.rest {
             if !super::is_secret_name(name) {

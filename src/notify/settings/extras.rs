@@ -3,7 +3,8 @@
 use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Sends alerts of resources with one of `tags` (empty: any) to `channels`. An alert that no route matches goes to all

@@ -14,7 +14,8 @@ pub use providers::{PROVIDERS, Provider};
 pub use webhook::{Filter, Webhook, check_url};
 
 use crate::config::fields::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 
 /// Everything the room is told by the administrator.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,8 @@ use super::extras::read_headers;
 use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
-use serde_json::{Map, Value, json};
+use crate::json::json;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// One webhook. Field names as on the wire; keys below `rest` are carried along.

@@ -97,7 +97,7 @@ pub fn ceph(instance: &str, status: &CephStatus) -> Option<Ceph> {
 /// Guests without a backup job.
 pub fn coverage(instance: &str, items: &[UncoveredItem]) -> Coverage {
     let mut uncovered: Vec<i64> = items.iter().filter_map(|i| i.vmid).filter(|v| *v > 0).collect();
-    uncovered.sort_unstable();
+    crate::order::sort(&mut uncovered);
     uncovered.dedup();
     Coverage { instance: instance.to_owned(), uncovered }
 }

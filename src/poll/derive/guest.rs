@@ -260,7 +260,7 @@ pub fn addresses(interfaces: &[Interface]) -> Vec<String> {
             }
         }
     }
-    out.sort_by_key(std::net::IpAddr::is_ipv6);
+    crate::order::sort_by_key(&mut out, std::net::IpAddr::is_ipv6);
     out.iter().take(16).map(ToString::to_string).collect()
 }
 

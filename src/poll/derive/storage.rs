@@ -107,7 +107,7 @@ fn merge(known: &mut Storage, other: Storage) {
 /// `iso,backup` as `backup,iso`.
 fn sorted(content: &str) -> String {
     let mut words: Vec<&str> = content.split(',').map(str::trim).filter(|w| !w.is_empty()).collect();
-    words.sort_unstable();
+    crate::order::sort(&mut words);
     words.join(",")
 }
 

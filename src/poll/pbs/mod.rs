@@ -285,7 +285,7 @@ impl PbsPoll {
         let usage = self.usage.iter().flat_map(Held::any).map(|u| &u.store);
         let listed = self.datastores.iter().flat_map(Held::any).map(|d| &d.store);
         let mut all: Vec<String> = usage.chain(listed).filter(|s| !s.is_empty()).cloned().collect();
-        all.sort();
+        crate::order::sort(&mut all);
         all.dedup();
         all.truncate(STORES_MAX);
         all

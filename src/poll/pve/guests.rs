@@ -320,7 +320,9 @@ impl Guests {
         }
         // Among what was never asked: the status first, since the rest depends on it.
         let rank = |what: &What| (!matches!(what, What::Status), matches!(what, What::Snapshots(_)));
-        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(rank(&a.2).cmp(&rank(&b.2))).then(a.1.cmp(&b.1)));
+        crate::order::sort_by(&mut all, |a, b| {
+            b.0.total_cmp(&a.0).then(rank(&a.2).cmp(&rank(&b.2))).then(a.1.cmp(&b.1))
+        });
         all.truncate(limit);
         all.into_iter().map(|(_, vmid, what)| (vmid, what)).collect()
     }

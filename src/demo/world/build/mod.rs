@@ -78,7 +78,7 @@ fn pbs(spec: &Spec, index: usize, it: &PbsSpec, born: i64) -> Pbs {
         .filter_map(|h| if let HostSpec::Pve(pve) = h { Some(pve.name.clone()) } else { None })
         .collect();
     // Two clusters of one name share a namespace.
-    namespaces.sort();
+    crate::order::sort(&mut namespaces);
     namespaces.dedup();
     namespaces.push("archive".to_owned());
     namespaces.push("archive/2024".to_owned());
