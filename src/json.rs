@@ -2,6 +2,7 @@
 //! function instead of its own allocation, insertion and clean-up: documents are a good part of the binary.
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// `json!({ "key": expression, "inner": { … }, "list": [ … ], "none": null })`.
@@ -74,6 +75,11 @@ pub(crate) fn push(list: &mut Vec<Value>, value: Value) {
 #[inline(never)]
 pub(crate) fn value<T: Serialize + ?Sized>(of: &T) -> Value {
     serde_json::to_value(of).unwrap_or_default()
+}
+
+/// A type's value out of a document, by way of its text: so that every type has one decoder, that of text.
+pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(value.to_string().as_bytes())
 }
 
 #[cfg(test)]

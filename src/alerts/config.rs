@@ -6,6 +6,7 @@ use super::limit::{CheckSetting, Checks, Limit, Thresholds, number, read_checks,
 use super::rule::Rule;
 use super::schedule::{Schedule, positive, was_never_set};
 use crate::config::fields::{Fields, kind};
+use crate::order::Pairs;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -190,13 +191,13 @@ fn read_overrides(f: &mut Fields, margin: f64) -> Result<BTreeMap<String, Thresh
     }
     map.into_iter()
         .map(|(id, v)| Ok((id.clone(), Thresholds::read(v, &format!("overrides.{id}"), margin, true)?)))
-        .collect()
+        .try_mapped()
 }
 
 /// Every check that is no metric, so that pages and scripts see what there is to switch.
 fn default_checks() -> Checks {
     let switchable = |c: &Check| !c.is_metric();
-    Check::ALL.into_iter().filter(switchable).map(|c| (c.name().to_owned(), built_in(c))).collect()
+    Check::ALL.into_iter().filter(switchable).map(|c| (c.name().to_owned(), built_in(c))).mapped()
 }
 
 /// On by default: what 4.9 has, and what announces the loss of data. The rest is for who asks for it.

@@ -17,6 +17,7 @@ use super::telling::{self, Teller, Telling};
 use super::transition::{Transition, Why};
 use super::watch::{Judge, Key, Phase, Watch, level_of};
 use crate::model::{Alert, AlertBrief, Now, ResolvedAlert, State};
+use crate::order::Pairs;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Engine {
             self.book.restore(alert, check, telling, now);
         }
         self.orphans.extend(memory.cleared.iter().filter_map(Orphan::cleared));
-        let sent = memory.sent.iter().map(|(id, times)| (id.clone(), telling::from_wall(times, now))).collect();
+        let sent = memory.sent.iter().map(|(id, times)| (id.clone(), telling::from_wall(times, now))).mapped();
         self.teller.restore(sent, memory.held);
     }
 
@@ -132,9 +133,9 @@ impl Engine {
         cleared.extend(self.orphans.iter().filter(|o| o.cleared).map(Orphan::to_cleared));
         crate::order::sort_by(&mut cleared, |a, b| a.id.cmp(&b.id));
         Memory {
-            alerts: self.book.iter().map(|a| (a.alert.id.clone(), a.telling)).collect(),
+            alerts: self.book.iter().map(|a| (a.alert.id.clone(), a.telling)).mapped(),
             cleared,
-            sent: self.teller.sent().iter().map(|(id, times)| (id.clone(), telling::to_wall(times, now))).collect(),
+            sent: self.teller.sent().iter().map(|(id, times)| (id.clone(), telling::to_wall(times, now))).mapped(),
             held: self.teller.held().to_vec(),
         }
     }

@@ -105,7 +105,7 @@ pub fn decode_old_history(bytes: &[u8]) -> Result<Vec<Alert>, String> {
     let mut alerts: Vec<Alert> = entries
         .into_iter()
         .filter_map(|entry| {
-            let mut alert: Alert = serde_json::from_value(entry.alert).ok()?;
+            let mut alert: Alert = crate::json::from_value(entry.alert).ok()?;
             // 4.9 moves the start of node alerts on at each poll; the entry's own time is when it was raised.
             if let Some(raised) = entry.timestamp.filter(|t| t.is_set() && !alert.start_time.is_set()) {
                 alert.start_time = raised;
@@ -121,7 +121,7 @@ pub fn decode_old_history(bytes: &[u8]) -> Result<Vec<Alert>, String> {
 /// `active-alerts.json`, which 4.9 writes too.
 pub fn decode_active(bytes: &[u8]) -> Result<Vec<Alert>, String> {
     let values: Vec<serde_json::Value> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-    Ok(values.into_iter().filter_map(|v| serde_json::from_value(v).ok()).collect())
+    Ok(values.into_iter().filter_map(|v| crate::json::from_value(v).ok()).collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::check::{Check, METRICS};
 use super::level::Level;
 use crate::config::fields::{Fields, kind};
+use crate::order::Pairs;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -164,7 +165,7 @@ pub fn read_checks(value: Option<Value>, place: &str) -> Result<Checks, String> 
             let setting = CheckSetting::read(v, &format!("{place}.checks.{name}"))?;
             Ok((name, setting))
         })
-        .collect()
+        .try_mapped()
 }
 
 const NAMES: [(&str, &str, Check); METRICS] = [

@@ -5,6 +5,7 @@ use super::limit::float;
 use super::outgoing::Channels;
 use crate::config::fields::{Fields, kind};
 use crate::model::Time;
+use crate::order::Pairs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -129,7 +130,7 @@ impl Schedule {
                 start: "22:00".to_owned(),
                 end: "08:00".to_owned(),
                 timezone: timezone.to_owned(),
-                days: Some(DAYS.iter().enumerate().map(|(n, d)| ((*d).to_owned(), working_day(n))).collect()),
+                days: Some(DAYS.iter().enumerate().map(|(n, d)| ((*d).to_owned(), working_day(n))).mapped()),
                 extra: Map::new(),
             },
             cooldown: 5,
@@ -275,10 +276,10 @@ fn read_days(f: &mut Fields) -> Result<Option<Days>, String> {
                 Value::Null => Ok((day.to_ascii_lowercase(), false)),
                 other => Err(format!("days.{day}: true or false expected, {} found", kind(&other))),
             };
-            map.into_iter().map(flag).collect::<Result<Days, _>>().map(Some)
+            map.into_iter().map(flag).try_mapped().map(Some)
         }
         Some(Value::Array(items)) => {
-            let mut days: Days = DAYS.iter().map(|d| ((*d).to_owned(), false)).collect();
+            let mut days: Days = DAYS.iter().map(|d| ((*d).to_owned(), false)).mapped();
             for item in &items {
                 let sunday_first = item.as_u64().filter(|n| *n <= 7).map(|n| (n as usize + 6) % 7);
                 let named = item.as_str().and_then(|t| DAYS.iter().position(|d| d.eq_ignore_ascii_case(t)));

@@ -5,6 +5,7 @@
 
 use super::digest::{Hash, random_hex};
 use crate::model::{Now, Time};
+use crate::order::Pairs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -49,7 +50,7 @@ impl Sessions {
         let file: BTreeMap<String, serde_json::Value> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         let mut sessions = Sessions::default();
         for (key, entry) in file {
-            let Ok(mut session) = serde_json::from_value::<Session>(entry) else { continue };
+            let Ok(mut session) = crate::json::from_value::<Session>(entry) else { continue };
             let hash = if session.hashed { Hash::parse(&key) } else { is_id(&key).then(|| Hash::of(&key)) };
             let Some(hash) = hash.filter(|_| session.expires_at > now.wall) else { continue };
             sessions.dirty |= !session.hashed;
@@ -68,7 +69,7 @@ impl Sessions {
         if !std::mem::take(&mut self.dirty) {
             return None;
         }
-        let file: BTreeMap<String, &Session> = self.by_hash.iter().map(|(h, s)| (h.hex(), s)).collect();
+        let file: BTreeMap<String, &Session> = self.by_hash.iter().map(|(h, s)| (h.hex(), s)).mapped();
         serde_json::to_vec_pretty(&file).ok()
     }
 

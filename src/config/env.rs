@@ -5,6 +5,7 @@
 //! outlive a restart, so for [`ACCOUNT`] the data directory's file wins over the process environment (6.4).
 
 use super::Secret;
+use crate::order::Pairs;
 use std::collections::BTreeMap;
 
 /// Name and value of each variable.
@@ -38,7 +39,7 @@ impl Environment {
     /// The process environment; variables that are not UTF-8 are left out.
     pub fn of_process() -> Environment {
         let process = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Environment { process: process.collect(), ..Environment::default() }
+        Environment { process: process.mapped(), ..Environment::default() }
     }
     /// The value of a variable as it stands; a blank one counts as not set, so that it cannot hide another source.
     pub fn get(&self, name: &str) -> Option<&str> {

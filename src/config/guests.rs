@@ -4,6 +4,7 @@
 use super::fields::Fields;
 use crate::json::{json, put};
 use crate::model::Guest;
+use crate::order::Pairs;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -98,12 +99,12 @@ impl GuestMetadata {
             _ => return Err("an object expected".to_owned()),
         };
         let entry = |(id, value): (String, Value)| Ok((id.clone(), GuestNote::of(Fields::of(value, &id)?)?));
-        let entries = map.into_iter().map(entry).collect::<Result<_, String>>()?;
+        let entries = map.into_iter().map(entry).try_mapped::<_, String, _>()?;
         Ok(GuestMetadata { entries })
     }
 
     pub fn to_value(&self) -> Value {
-        Value::Object(self.entries.iter().map(|(id, note)| (id.clone(), note.to_file(id))).collect())
+        Value::Object(self.entries.iter().map(|(id, note)| (id.clone(), note.to_file(id))).mapped())
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -128,8 +129,7 @@ impl GuestMetadata {
 
     /// All entries as they are stored, and besides under the present id of each guest that has one.
     pub fn to_wire(&self, guests: &[&Guest]) -> Value {
-        let mut out: Map<String, Value> =
-            self.entries.iter().map(|(id, note)| (id.clone(), note.to_wire(id))).collect();
+        let mut out: Map<String, Value> = self.entries.iter().map(|(id, note)| (id.clone(), note.to_wire(id))).mapped();
         // Looking through all entries for each guest would take too long for thousands of both.
         let mut by_vmid: BTreeMap<i64, Vec<&String>> = BTreeMap::new();
         for key in self.entries.keys() {

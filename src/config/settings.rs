@@ -1,6 +1,7 @@
 //! The settings in force. Plain values; whoever uses one does not know where it came from.
 
 use super::{Cidr, Secret};
+use crate::order::Pairs;
 use log::LevelFilter;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -105,7 +106,7 @@ pub const DEFAULT_PORT: u16 = 7655;
 impl Settings {
     /// `envOverrides` of the wire: each locked key with `true`.
     pub fn env_overrides(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.locked.iter().map(|key| ((*key).to_owned(), true.into())).collect()
+        self.locked.iter().map(|key| ((*key).to_owned(), true.into())).mapped()
     }
 
     /// Any credential that would stop a stranger is configured.

@@ -6,6 +6,7 @@ use super::noise::hash;
 use super::scene::Scene;
 use super::world::{Host, World};
 use crate::json::json;
+use crate::order::Pairs;
 use ring::hmac;
 
 /// How long a ticket lasts, as on a real host.
@@ -123,7 +124,7 @@ pub fn login(ask: &Ask) -> Outcome {
     let mut answer = json!({ "username": user, "ticket": access.ticket(ask.t), "CSRFPreventionToken": csrf });
     if let Some(pve) = ask.world().pve(ask.host) {
         let rights: serde_json::Map<String, serde_json::Value> =
-            pve.privileges.iter().map(|p| (p.clone(), json!(1))).collect();
+            pve.privileges.iter().map(|p| (p.clone(), json!(1))).mapped();
         answer["cap"] = json!({ "dc": rights });
         if pve.cluster {
             answer["clustername"] = json!(pve.name);
@@ -159,7 +160,7 @@ pub fn permissions(ask: &Ask) -> Outcome {
     let pbs = ask.world().pbs(ask.host).is_some();
     let value = if pbs { json!(true) } else { json!(1) };
     let rights: serde_json::Map<String, serde_json::Value> =
-        ask.privileges.iter().map(|p| (p.clone(), value.clone())).collect();
+        ask.privileges.iter().map(|p| (p.clone(), value.clone())).mapped();
     data(json!({ (ask.param("path").unwrap_or("/")): rights }))
 }
 

@@ -1,6 +1,7 @@
 //! What the owner knows of each connection besides the state: its poller, how polling goes, the last failure.
 
 use crate::model::{Now, Time};
+use crate::order::Pairs;
 use crate::poll::{Counters, Failure, Kind, Report, Statistics, Version};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,7 +99,7 @@ impl Connections {
             .iter()
             .filter(|(_, c)| c.reported)
             .map(|((_, name), c)| (name.clone(), c.took.as_secs_f64()))
-            .collect()
+            .mapped()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Event, Key};
 use crate::config::{Node, Settings};
+use crate::order::Pairs;
 use crate::poll::{self, Endpoint, Handle, Monitor, Target};
 use crate::proxmox::{Access, Auth, Fingerprint, Kind, Tls};
 use crossbeam_channel::Sender;
@@ -28,7 +29,7 @@ impl Pollers {
 
     /// Polls exactly these targets from now on. A target that did not change keeps its thread, its tickets and its rates.
     pub fn follow(&mut self, targets: Vec<Target>) {
-        let wanted: BTreeMap<Key, Target> = targets.into_iter().map(|t| ((t.kind, t.instance.clone()), t)).collect();
+        let wanted: BTreeMap<Key, Target> = targets.into_iter().map(|t| ((t.kind, t.instance.clone()), t)).mapped();
         self.running.retain(|key, (target, handle)| {
             let stays = wanted.get(key).is_some_and(|w| same(w, target));
             if !stays {

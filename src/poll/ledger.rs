@@ -3,6 +3,7 @@
 
 use super::report::{ErrorSeen, Statistics};
 use crate::model::Now;
+use crate::order::Pairs;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Errors kept for diagnostics.
@@ -99,13 +100,13 @@ impl Ledger {
             requests_total: self.total,
             requests_failed: self.failed,
             requests_last_minute: u32::try_from(self.recent_ms.len()).unwrap_or(u32::MAX),
-            call_seconds: self.seconds.iter().map(|(k, (s, n))| ((*k).to_owned(), s / f64::from(*n))).collect(),
+            call_seconds: self.seconds.iter().map(|(k, (s, n))| ((*k).to_owned(), s / f64::from(*n))).mapped(),
             endpoints: Vec::new(),
             errors: self.errors.iter().cloned().collect(),
             missing_privileges: missing
                 .into_iter()
                 .map(|(node, privileges)| (node, privileges.into_iter().map(str::to_owned).collect()))
-                .collect(),
+                .mapped(),
             panics: 0,
             over_budget,
         }

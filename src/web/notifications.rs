@@ -8,6 +8,7 @@ use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
 use crate::notify::settings::{PROVIDERS, Settings, Webhook, check_url};
 use crate::notify::{Parts, catalogue, check_template};
+use crate::order::Pairs;
 use crate::owner::{Answer, Core};
 use serde_json::Value;
 
@@ -120,7 +121,7 @@ fn changed(before: &Settings, body: Value) -> Result<(Settings, Parts), String> 
         parts.webhooks = true;
     }
     let beside: serde_json::Map<String, Value> =
-        body.into_iter().filter(|(name, _)| ["enabled", "routes", "heartbeat"].contains(&name.as_str())).collect();
+        body.into_iter().filter(|(name, _)| ["enabled", "routes", "heartbeat"].contains(&name.as_str())).mapped();
     if !beside.is_empty() {
         next.set_beside(Value::Object(beside))?;
         parts.email = true;

@@ -7,6 +7,7 @@ use crate::notify::message::{Audience, Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::template::{Target, Template, Value};
 use crate::notify::view::{duration_of, heading, plain_text, threshold, value};
+use crate::order::Pairs;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
@@ -119,7 +120,7 @@ pub fn template_data(webhook: &Webhook, message: &Message, now: Time) -> Value {
     });
     let alerts: Vec<Value> = alerts.collect();
     let mut own: BTreeMap<String, Value> =
-        webhook.custom_fields.iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect();
+        webhook.custom_fields.iter().map(|(name, value)| (name.clone(), Value::from_json(value))).mapped();
     if let Some(key) = webhook.header("routing_key") {
         own.entry("routing_key".to_owned()).or_insert_with(|| Value::text(key));
     }

@@ -3,6 +3,7 @@
 use crate::json::json;
 use crate::model::{Alert, Time};
 use crate::notify::message::{Kind, Message};
+use crate::order::Pairs;
 use serde_json::{Map, Value};
 
 /// `{"alerts","count","grouped":true,"source","timestamp"}`, as for 4.9's real alerts, also for a single one; what is
@@ -26,7 +27,7 @@ pub(super) fn grouped(message: &Message, now: Time) -> Value {
         Kind::Resolved => {
             put("event", json!("resolved"));
             let ends: Map<String, Value> =
-                message.items.iter().filter_map(|i| Some((i.alert.id.clone(), json!(i.resolved?)))).collect();
+                message.items.iter().filter_map(|i| Some((i.alert.id.clone(), json!(i.resolved?)))).mapped();
             put("resolvedTimes", Value::Object(ends));
         }
         Kind::Acknowledged => put("event", json!("acknowledged")),

@@ -7,6 +7,7 @@ use crate::model::Time;
 use crate::notify::message::{Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::view::{cut, duration_of, heading, line, link, plain_text, remarks, threshold, value};
+use crate::order::Pairs;
 use serde_json::{Map, Value};
 
 /// PagerDuty's limit for the summary.
@@ -108,7 +109,7 @@ fn alertmanager_alert(message: &Message, item: &Item) -> Value {
     .into_iter()
     .filter(|(_, v)| !v.is_empty())
     .map(|(k, v)| (k.to_owned(), json!(v)))
-    .collect();
+    .mapped();
     let digest = ring::digest::digest(&ring::digest::SHA256, a.id.as_bytes());
     let fingerprint: String = digest.as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
     json!({

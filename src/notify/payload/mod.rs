@@ -17,6 +17,7 @@ use super::send::HttpRequest;
 use super::settings::{Heartbeat, Webhook, is_secret_name};
 use crate::json::json;
 use crate::model::Time;
+use crate::order::Pairs;
 use serde_json::Value;
 
 /// The picture 4.9's messages carry.
@@ -194,7 +195,7 @@ fn without_query(url: &str, names: &[&str]) -> String {
 /// An object without the keys whose value is null.
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.into_iter().filter(|(_, v)| !v.is_null()).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().filter(|(_, v)| !v.is_null()).mapped()),
         other => other,
     }
 }

@@ -8,6 +8,7 @@
 use super::log::{Entry, Try};
 use crate::model::Time;
 use crate::notify::Message;
+use crate::order::Pairs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -67,7 +68,7 @@ pub fn write<'a>(
     let mut out = format!("{FORMAT}\n");
     push(&mut out, &Line::Next(next));
     let messages: BTreeMap<&str, &Message> =
-        waiting.clone().map(|w| (w.message.key.as_str(), w.message.as_ref())).collect();
+        waiting.clone().map(|w| (w.message.key.as_str(), w.message.as_ref())).mapped();
     for message in messages.values() {
         push(&mut out, &Line::Message(message));
     }
@@ -136,11 +137,11 @@ pub fn read(bytes: &[u8]) -> Content {
             let taken = match name.as_str() {
                 "next" => value.as_u64().map(|n| content.next = n).is_some(),
                 "events" => value.as_array().map(|list| content.events = read_events(list)).is_some(),
-                "message" => serde_json::from_value::<Message>(value)
+                "message" => crate::json::from_value::<Message>(value)
                     .map(|m| drop(messages.insert(m.key.clone(), Arc::new(m))))
                     .is_ok(),
-                "delivery" => serde_json::from_value(value).map(|r| records.push(r)).is_ok(),
-                "entry" => serde_json::from_value(value).map(|e| content.entries.push(e)).is_ok(),
+                "delivery" => crate::json::from_value(value).map(|r| records.push(r)).is_ok(),
+                "entry" => crate::json::from_value(value).map(|e| content.entries.push(e)).is_ok(),
                 // Of a later version.
                 _ => true,
             };

@@ -12,6 +12,7 @@ use super::message::{Audience, Kind, Message};
 use super::payload;
 use super::settings::{Email, Settings, Webhook, masked_url};
 use crate::model::{Now, Time};
+use crate::order::Pairs;
 use file::Waiting;
 use log::Log;
 use pace::Pace;
@@ -103,7 +104,7 @@ impl Notifier {
         Notifier {
             latest: settings.clone(),
             settings,
-            waiting: waiting.collect(),
+            waiting: waiting.mapped(),
             in_flight: BTreeMap::new(),
             next_id: content.next.max(1),
             pace: Pace::default(),

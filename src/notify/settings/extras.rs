@@ -4,6 +4,7 @@ use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
 use crate::json::json;
+use crate::order::Pairs;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -113,7 +114,7 @@ impl Heartbeat {
     }
     pub fn to_value(&self) -> Value {
         let headers: Map<String, Value> =
-            self.headers.iter().map(|(name, value)| (name.clone(), json!(value.expose()))).collect();
+            self.headers.iter().map(|(name, value)| (name.clone(), json!(value.expose()))).mapped();
         json!({ "enabled": self.enabled, "url": self.url, "intervalMinutes": self.interval_minutes,
             "method": self.method, "headers": headers })
     }
@@ -123,7 +124,7 @@ impl Heartbeat {
             .headers
             .iter()
             .map(|(name, value)| (name.clone(), json!(if is_secret_name(name) { HIDDEN } else { value.expose() })))
-            .collect();
+            .mapped();
         let url = if self.url.is_empty() { String::new() } else { masked_url(&self.url) };
         json!({ "enabled": self.enabled, "url": url, "intervalMinutes": self.interval_minutes,
             "method": self.method, "headers": headers })

@@ -5,6 +5,7 @@ use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
 use crate::json::json;
+use crate::order::Pairs;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -119,7 +120,7 @@ impl Webhook {
             Some(_) => return Err(format!("{place}.headers: an object of texts expected")),
         };
         let custom_fields = match f.take("customFields") {
-            Some(Value::Object(map)) => map.into_iter().collect(),
+            Some(Value::Object(map)) => map.into_iter().mapped(),
             _ => BTreeMap::new(),
         };
         let filter = f.take("filterRules").map(Filter::from_value).transpose()?.unwrap_or_default();
@@ -166,7 +167,7 @@ impl Webhook {
     fn document(&self, header: impl Fn(&str, &Secret) -> String, url: &str) -> Value {
         let mut out = Map::new();
         let headers = self.headers.as_ref().map(|headers| {
-            headers.iter().map(|(name, secret)| (name.clone(), json!(header(name, secret)))).collect::<Map<_, _>>()
+            headers.iter().map(|(name, secret)| (name.clone(), json!(header(name, secret)))).mapped::<Map<_, _>>()
         });
         let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
         put("id", json!(self.id));

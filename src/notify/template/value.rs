@@ -1,5 +1,6 @@
 //! What templates work on, and how Go prints it.
 
+use crate::order::Pairs;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl Value {
         Value::Map(Arc::new(items))
     }
     pub fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {
-        Value::Record(Arc::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        Value::Record(Arc::new(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).mapped()))
     }
 
     /// From JSON: whole numbers are ints, as they would be in a Go struct.
@@ -96,7 +97,7 @@ impl Value {
             serde_json::Value::String(text) => Value::text(text),
             serde_json::Value::Array(items) => Value::list(items.iter().map(Value::from_json).collect()),
             serde_json::Value::Object(map) => {
-                Value::map(map.iter().map(|(name, value)| (name.clone(), Value::from_json(value))).collect())
+                Value::map(map.iter().map(|(name, value)| (name.clone(), Value::from_json(value))).mapped())
             }
         }
     }
@@ -111,7 +112,7 @@ impl Value {
             Value::Text(text) => text.plain().into(),
             Value::List(items) => items.iter().map(Value::to_json).collect(),
             Value::Map(map) | Value::Record(map) => {
-                serde_json::Value::Object(map.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
+                serde_json::Value::Object(map.iter().map(|(name, value)| (name.clone(), value.to_json())).mapped())
             }
         }
     }
