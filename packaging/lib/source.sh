@@ -32,12 +32,6 @@ processor() {
 
 is_version() { [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]]; }
 
-# newer A B: is version A newer than B? A release candidate comes before its release.
-newer() {
-  local a=${1/-/\~} b=${2/-/\~}
-  [[ $a != "$b" && $(printf '%s\n%s\n' "$a" "$b" | sort -V | tail -n 1) == "$a" ]]
-}
-
 # fetch URL FILE [bar]: whole or not at all; with a progress bar when asked for on a terminal.
 fetch() {
   local show=(--silent --show-error)

@@ -37,20 +37,30 @@ from_the_start() {
 }
 cp "$root/opt/pulse/bin/pulse" "$work/start"
 
-killed() { # killed N: is what is left good?
-  local code=0 found=''
-  stepped "$1" "$archive" || code=$?
-  ((code == 137)) || { ((code == 0)) && [[ $1 -ge $steps ]]; }
-  found=$(version_at_work) || { at_work "$next" || at_work "$now"; }
-  in_root systemctl power-cut
-  found=''
-  for _ in $(seq 60); do
-    found=$(version_at_work) && break
+answers() { # the service answers, whichever program it runs
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    if curl -fs --max-time 2 "$base/api/health" | grep -q '"healthy"'; then return 0; fi
     sleep 0.1
   done
+  echo "nothing answers"
+  return 1
+}
+
+killed() { # killed N: is what is left good?
+  local code=0 found='' tries
+  stepped "$1" "$archive" || code=$?
+  ((code == 137))
+  answers
+  in_root systemctl power-cut
+  for ((tries = 0; tries < 100; tries++)); do
+    if found=$(version_at_work); then break; fi
+    sleep 0.1
+  done
+  printf 'after a kill before %s: %s\n' "$1" "$found"
   [[ $found == "$now" || $found == "$next" ]]
-  # What is said to be installed is what is at work.
-  [[ $(cat "$root/opt/pulse/VERSION") == "$found" || ! -e $root/opt/pulse/.update/pending ]]
+  # Only one that went through all of it may be the new one, and then everything says so.
+  [[ $(cat "$root/opt/pulse/VERSION") == "$found" ]]
   [[ $(sha256sum "$root/etc/pulse/.encryption.key") == "$kept" ]]
 }
 
@@ -67,10 +77,8 @@ printf 'an update is %s commands\n' "$steps"
 sweep() { # sweep STEP …
   local step
   for step in "$@"; do
-    killed "$step" || {
-      printf 'killed before command %s (%s)\n' "$step" "$(awk -v n="$step" '$1 == n { print $2 }' "$root/tmp/steps")"
-      return 1
-    }
+    printf 'killing before command %s (%s)\n' "$step" "$(awk -v n="$step" '$1 == n { print $2 }' "$root/tmp/steps")"
+    killed "$step"
     from_the_start
   done
 }
@@ -88,10 +96,8 @@ broken() {
   mapfile -t points < <(awk '$2 ~ /^(swap|use_unit|undo|restart|restart_and_wait|try|finish|back_to_work|recover)$/ { print $1 }' "$root/tmp/steps" | awk 'NR % 5 == 1')
   for step in "${points[@]}"; do
     stepped "$step" "$archive" || true
-    at_work "$now" || {
-      printf 'killed before command %s of a broken update\n' "$step"
-      return 1
-    }
+    printf 'killed before command %s of a broken update\n' "$step"
+    answers
     in_root systemctl power-cut
     at_work "$now"
     from_the_start

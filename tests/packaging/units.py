@@ -149,11 +149,14 @@ class Service(threading.Thread):
             self.failed.set()
             return 203
         self.main = child
-        if not notify:
+        if not notify and self.one("Type", "simple") != "oneshot":
             self.ready.set()
         began = fed = time.monotonic()
         told = not notify
         while child.poll() is None:
+            if not self.wanted and child.returncode is None and self.main is child and not getattr(child, "asked", False):
+                child.asked = True  # stopped while it was being started
+                child.terminate()
             if hears is None:
                 time.sleep(0.05)
                 continue
