@@ -82,7 +82,7 @@ sweep() { # sweep STEP …
     from_the_start
   done
 }
-mapfile -t points < <({ awk '{ print $1 }' <<<"$decisive" | awk -v every="${EVERY:-3}" 'NR % every == 1'; seq 5 25 "$steps"; } | sort -nu)
+mapfile -t points < <({ awk '{ print $1 }' <<<"$decisive" | awk -v every="${EVERY:-5}" 'NR % every == 1'; seq 5 25 "$steps"; } | sort -nu)
 it "kill -9 at ${#points[@]} of $steps commands, each time followed by a power cut" sweep "${points[@]}"
 
 # The same with a release that does not start: whoever is killed while judging it must not leave it there.
