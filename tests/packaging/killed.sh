@@ -37,6 +37,12 @@ from_the_start() {
 }
 cp "$root/opt/pulse/bin/pulse" "$work/start"
 
+# A power cut also takes what a killed update left running; here that ends by itself, and gives the lock back.
+cut_power() {
+  in_root flock -w 10 /run/lock/pulse-update.lock true
+  in_root systemctl power-cut
+}
+
 answers() { # the service answers, whichever program it runs
   local tries
   for ((tries = 0; tries < 100; tries++)); do
@@ -52,7 +58,7 @@ killed() { # killed N: is what is left good?
   stepped "$1" "$archive" || code=$?
   ((code == 137))
   answers
-  in_root systemctl power-cut
+  cut_power
   for ((tries = 0; tries < 100; tries++)); do
     if found=$(version_at_work); then break; fi
     sleep 0.1
@@ -77,7 +83,7 @@ printf 'an update is %s commands\n' "$steps"
 sweep() { # sweep STEP …
   local step
   for step in "$@"; do
-    printf 'killing before command %s (%s)\n' "$step" "$(awk -v n="$step" '$1 == n { print $2 }' "$root/tmp/steps")"
+    printf 'killing before command %s (%s)\n' "$step" "$(awk -v n="$step" '$1 == n { print $2; exit }' "$root/tmp/steps")"
     killed "$step"
     from_the_start
   done
@@ -98,7 +104,7 @@ broken() {
     stepped "$step" "$archive" || true
     printf 'killed before command %s of a broken update\n' "$step"
     answers
-    in_root systemctl power-cut
+    cut_power
     at_work "$now"
     from_the_start
   done
