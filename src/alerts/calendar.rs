@@ -132,7 +132,7 @@ fn zone(name: &str) -> TimeZone {
     if name.is_empty() {
         return TimeZone::UTC;
     }
-    TimeZone::get(name).unwrap_or_else(|_| local_zone().clone())
+    crate::model::zone(name).unwrap_or_else(|| local_zone().clone())
 }
 
 #[cfg(test)]

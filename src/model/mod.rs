@@ -10,6 +10,7 @@ mod pbs;
 mod state;
 mod storage;
 mod time;
+mod zones;
 
 pub use alert::{Alert, AlertBrief, ResolvedAlert};
 pub use backup::{BackupTask, GuestSnapshot, PveBackups, StorageBackup};
@@ -20,3 +21,4 @@ pub use pbs::{Datastore, Namespace, PbsBackup, PbsInstance, PbsJob};
 pub use state::{Performance, State, Stats};
 pub use storage::Storage;
 pub use time::{Now, Time, local_zone};
+pub use zones::zone;

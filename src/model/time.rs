@@ -121,7 +121,7 @@ const UNSET_TEXT: &str = "0001-01-01T00:00:00Z";
 /// The server's zone (`TZ`, `/etc/localtime`), found once.
 pub fn local_zone() -> &'static TimeZone {
     static ZONE: std::sync::OnceLock<TimeZone> = std::sync::OnceLock::new();
-    ZONE.get_or_init(TimeZone::system)
+    ZONE.get_or_init(super::zones::of_host)
 }
 
 impl Serialize for Time {
