@@ -57,7 +57,9 @@ fn type_name(kind: &str) -> String {
 /// The whole mail. A copy of the same message has the same Message-ID.
 pub fn compose(email: &Email, message: &Message, now: Time) -> Result<Composed, String> {
     let mailbox = |text: &str, what: &str| {
-        text.trim().parse::<Mailbox>().map_err(|e| format!("failed to read the {what} address {text:?}: {e}"))
+        super::domain::to_ascii(text.trim())
+            .parse::<Mailbox>()
+            .map_err(|e| format!("failed to read the {what} address {text:?}: {e}"))
     };
     let from = mailbox(&email.from, "sender's")?;
     let date = SystemTime::checked_add(&UNIX_EPOCH, Duration::from_secs(u64::try_from(now.unix_secs()).unwrap_or(0)));

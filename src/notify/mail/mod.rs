@@ -2,6 +2,7 @@
 
 mod body;
 mod compose;
+mod domain;
 mod session;
 mod stream;
 
