@@ -122,7 +122,7 @@ impl Core {
     }
 
     /// Brings the figures that follow from others up to date.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let (sent, failed) = self.connections.requests();
         let p = &mut self.state.performance;
         p.total_api_calls = i64::try_from(sent).unwrap_or(i64::MAX);

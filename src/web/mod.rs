@@ -13,6 +13,7 @@ pub mod hub;
 pub mod limits;
 pub mod login;
 pub mod metadata;
+pub mod metrics;
 pub mod nodes;
 pub mod notification_tests;
 pub mod notifications;

@@ -25,6 +25,7 @@ pub const AREAS: &[&[Route]] = &[
     super::setup::ROUTES,
     super::updates::ROUTES,
     super::diagnostics::ROUTES,
+    super::metrics::ROUTES,
 ];
 
 /// Every route there is.
