@@ -108,7 +108,7 @@ pub fn of(state: &State) -> Summary<'_> {
     }
 }
 
-fn worst<'a>(state: &'a State, figure: fn(&Guest) -> f64) -> (&'a str, f64) {
+fn worst(state: &State, figure: fn(&Guest) -> f64) -> (&str, f64) {
     let mut worst = ("", 0.0);
     for g in state.vms.iter().chain(&state.containers).filter(|g| g.is_running()) {
         if figure(g) > worst.1 {
