@@ -15,6 +15,7 @@ mod notify;
 mod packaging;
 mod poll;
 mod proxmox;
+mod recorded;
 mod settings;
 mod setup;
 mod socket;

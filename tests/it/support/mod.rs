@@ -2,6 +2,7 @@
 
 pub mod desk;
 pub mod folder;
+pub mod host;
 pub mod program;
 pub mod shape;
 pub mod simulated;
