@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Handlers that wait for a job (a test mail, a host that does not answer) hold a worker; the rest must go on.
-const WORKERS: usize = 24;
+const WORKERS: usize = 16;
 const STACK_BYTES: usize = 192 * 1024;
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
