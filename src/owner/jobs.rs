@@ -16,6 +16,7 @@ const HEAVY_QUEUE: usize = 32;
 /// Workers: enough for mail, webhooks and tests of nodes to wait side by side.
 const WORKERS: usize = 4;
 const STACK_BYTES: usize = 256 * 1024;
+const HEAVY_LANE: &str = "job-heavy";
 
 struct Item {
     task: Task,
@@ -37,13 +38,15 @@ impl Jobs {
         let (queue, work) = bounded::<Item>(QUEUE_LENGTH);
         let panics = Arc::new(AtomicU64::new(0));
         let (heavy, heavy_work) = bounded::<Item>(HEAVY_QUEUE);
-        let lanes = (0..WORKERS).map(|n| (format!("job-{n}"), work.clone())).chain([("job-heavy".into(), heavy_work)]);
+        let lanes = (0..WORKERS).map(|n| (format!("job-{n}"), work.clone())).chain([(HEAVY_LANE.into(), heavy_work)]);
         for (name, work) in lanes {
             let (events, panics) = (events.clone(), panics.clone());
-            let spawned = thread::Builder::new()
-                .name(name)
-                .stack_size(STACK_BYTES)
-                .spawn(move || worker(&work, &events, &panics));
+            let spawned = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
+                if thread::current().name() == Some(HEAVY_LANE) {
+                    step_back();
+                }
+                worker(&work, &events, &panics);
+            });
             if let Err(e) = spawned {
                 log::error!("failed to start a job thread: {e}");
             }
@@ -96,6 +99,12 @@ impl Jobs {
     pub fn events(&self) -> Sender<Event> {
         self.events.clone()
     }
+}
+
+/// The calling thread leaves processors to the rest of the program, and of the host: on Linux a priority is a thread's.
+fn step_back() {
+    // SAFETY: setpriority takes three integers; 0 is the calling thread. It fails only for a higher priority.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 10) };
 }
 
 fn worker(work: &Receiver<Item>, events: &Sender<Event>, panics: &AtomicU64) {
