@@ -16,7 +16,7 @@ import { urlToken } from './api.js';
  */
 /** @typedef {Record<string, any> & {nodes:any[], vms:Guest[], containers:Guest[], storage:any[], pbs:any[], pbsBackups:any[], pveBackups:any, activeAlerts:any[], recentlyResolved:any[], connectionHealth:Record<string, boolean>, lastUpdate:string}} State */
 
-const LISTS = ['nodes', 'vms', 'containers', 'storage', 'pbs'];
+const LISTS = ['nodes', 'vms', 'containers', 'storage', 'pbs', 'activeAlerts'];
 const ROW = ['cpu', 'memory', 'disk', 'networkIn', 'networkOut', 'diskRead', 'diskWrite', 'uptime'];
 
 /** @type {State} */
@@ -180,13 +180,20 @@ export function applyDelta(into, delta) {
       .map((/** @type {any} */ o) => {
         const fresh = byId.get(o.id);
         byId.delete(o.id);
-        return fresh || o;
+        return fresh ? patched(o, fresh) : o;
       });
     into[list] = [...kept, ...byId.values()];
   }
   for (const [key, value] of Object.entries(delta)) {
     if (!['seq', 'set', 'del', 'vms', 'containers'].includes(key)) into[key] = value;
   }
+}
+
+/** Only the keys that changed are sent; null says that one is gone. @param {any} old @param {any} keys */
+function patched(old, keys) {
+  const next = { ...old, ...keys };
+  for (const key of Object.keys(keys)) if (keys[key] === null) delete next[key];
+  return next;
 }
 
 /** @param {Guest} g @param {any[]} row @returns {Guest} */

@@ -4,9 +4,9 @@
 //! - `seq`: counts published states; a page that misses one asks for the full state (`requestData`),
 //! - `vms`, `containers`: rows `[id, cpu, memoryUsed, diskUsed, networkIn, networkOut, diskRead, diskWrite, uptime]`
 //!   of guests of which nothing but these figures moved,
-//! - `set`: whole objects of everything else that changed or is new, by list name,
+//! - `set`: objects of everything else by list name: whole when new, else their id and the keys that changed,
 //! - `del`: ids that are gone, by list name,
-//! - top-level sections that are small or change rarely (`activeAlerts`, `stats`, `pbsBackups`, …) whole, when they changed.
+//! - top-level sections that are small or change rarely (`clusters`, `pbsBackups`, …) whole, when they changed.
 
 use crate::json::{json, put};
 use crate::model::{Guest, State, Time};
@@ -24,6 +24,7 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
     objects("nodes", &old.nodes, &new.nodes, |n| &n.id, without_seen_node, &mut set, &mut del);
     objects("storage", &old.storage, &new.storage, |s| &s.id, Clone::clone, &mut set, &mut del);
     objects("pbs", &old.pbs, &new.pbs, |p| &p.id, without_seen_pbs, &mut set, &mut del);
+    objects("activeAlerts", &old.active_alerts, &new.active_alerts, |a| &a.id, Clone::clone, &mut set, &mut del);
     if !set.is_empty() {
         put(&mut out, "set", Value::Object(set));
     }
@@ -33,7 +34,6 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
     section(&mut out, "pbsBackups", &old.pbs_backups, &new.pbs_backups);
     section(&mut out, "pveBackups", &old.pve_backups, &new.pve_backups);
     section(&mut out, "connectionHealth", &old.connection_health, &new.connection_health);
-    section(&mut out, "activeAlerts", &old.active_alerts, &new.active_alerts);
     section(&mut out, "recentlyResolved", &old.recently_resolved, &new.recently_resolved);
     section(&mut out, "clusters", &old.clusters, &new.clusters);
     section(&mut out, "replication", &old.replication, &new.replication);
@@ -146,13 +146,29 @@ fn objects<T: PartialEq + Serialize>(
     let before: HashMap<&str, &T> = old.iter().map(|o| (id(o), o)).collect();
     let changed: Vec<Value> = new
         .iter()
-        .filter(|n| before.get(id(n)).is_none_or(|o| settled(o) != settled(n)))
-        .filter_map(|n| serde_json::to_value(n).ok())
+        .filter_map(|n| match before.get(id(n)) {
+            Some(o) if settled(o) == settled(n) => None,
+            Some(o) => patch(serde_json::to_value(o).ok()?, serde_json::to_value(n).ok()?),
+            None => serde_json::to_value(n).ok(),
+        })
         .collect();
     if !changed.is_empty() {
         set.insert(key.into(), Value::Array(changed));
     }
     gone(key, old.iter().map(&id), new.iter().map(&id), del);
+}
+
+/// The id and what differs; a key that is gone is null. When something was last seen the page knows without it.
+fn patch(old: Value, new: Value) -> Option<Value> {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return None };
+    let mut out: Map<String, Value> =
+        old.keys().filter(|k| !new.contains_key(*k)).map(|k| (k.clone(), Value::Null)).collect();
+    for (key, value) in new {
+        if key == "id" || (key != "lastSeen" && old.get(&key) != Some(&value)) {
+            out.insert(key, value);
+        }
+    }
+    Some(Value::Object(out))
 }
 
 fn gone<'a>(
@@ -190,5 +206,21 @@ mod tests {
         assert_eq!(d["set"]["vms"].as_array().map(Vec::len), Some(1));
         assert_eq!(d["del"]["vms"], json!(["c"]));
         assert!(d.get("activeAlerts").is_none());
+    }
+
+    #[test]
+    fn what_is_known_already_is_not_sent_again() {
+        let storage = |used, active| crate::model::Storage {
+            id: "s".into(),
+            name: "local".into(),
+            used,
+            active,
+            ..Default::default()
+        };
+        let old = State { storage: vec![storage(1, true)], ..State::default() };
+        let new = State { storage: vec![storage(2, true)], ..State::default() };
+        assert_eq!(between(&old, &new, 1)["set"]["storage"], json!([{"id": "s", "used": 2}]));
+        assert_eq!(between(&State::default(), &new, 1)["set"]["storage"][0]["name"], "local", "whole when it is new");
+        assert_eq!(patch(json!({"id": 1, "a": 2}), json!({"id": 1})), Some(json!({"id": 1, "a": null})));
     }
 }
