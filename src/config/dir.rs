@@ -26,6 +26,8 @@ pub const WEBHOOKS: DataFile = document("webhooks.enc", true);
 pub const SYSTEM: DataFile = document("system.json", false);
 pub const ALERTS: DataFile = document("alerts.json", false);
 pub const GUEST_METADATA: DataFile = document("guest_metadata.json", false);
+/// Where figures are pushed to and long histories are read from. An administrator's: the program only reads it.
+pub const METRICS: DataFile = document("metrics.json", false);
 /// Never falls back to an older version, which would bring old credentials back to life.
 pub const ENV: DataFile = DataFile { name: ".env", sealed: false, keeps_previous: false };
 
@@ -33,7 +35,7 @@ pub const ENV: DataFile = DataFile { name: ".env", sealed: false, keeps_previous
 pub const RECOVERY: DataFile = DataFile::plain(".auth_recovery");
 
 /// The files whose change from outside takes effect while the program runs.
-pub const WATCHED: [DataFile; 8] = [ENV, SYSTEM, NODES, ALERTS, EMAIL, WEBHOOKS, GUEST_METADATA, RECOVERY];
+pub const WATCHED: [DataFile; 9] = [ENV, SYSTEM, NODES, ALERTS, EMAIL, WEBHOOKS, GUEST_METADATA, METRICS, RECOVERY];
 
 pub const KEY_FILE: &str = ".encryption.key";
 /// Where 4.9 looks for a key when the data directory has none.

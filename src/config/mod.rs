@@ -25,7 +25,8 @@ mod writer;
 
 pub use cidr::Cidr;
 pub use dir::{
-    ALERTS, DataDir, DataFile, EMAIL, ENV, GUEST_METADATA, KEY_FILE, Loaded, NODES, RECOVERY, SYSTEM, WATCHED, WEBHOOKS,
+    ALERTS, DataDir, DataFile, EMAIL, ENV, GUEST_METADATA, KEY_FILE, Loaded, METRICS, NODES, RECOVERY, SYSTEM, WATCHED,
+    WEBHOOKS,
 };
 pub use env::{ACCOUNT, EnvFile, Environment, Vars};
 pub use guests::{GuestMetadata, GuestNote};

@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("discover", &["model", "proxmox"]),
     ("setup", &["model", "config", "auth", "proxmox"]),
     ("update", &["model", "proxmox"]),
-    ("export", &["model", "config", "poll", "alerts"]),
+    ("export", &["model", "config", "poll", "alerts", "notify"]),
     (
         "owner",
         &[

@@ -1,0 +1,109 @@
+//! The thread of one receiver: batches in by a short channel, requests out, the tally back by another.
+
+use super::{Batch, Lane, Tally, Verdict, bodies};
+use crate::export::peer;
+use crate::export::settings::{EndPoint, Wire};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender as Channel, bounded};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Batches that may wait for the thread while it waits for the receiver.
+const WAITING: usize = 16;
+/// One request.
+const DEADLINE: Duration = Duration::from_secs(15);
+const STACK_BYTES: usize = 256 << 10;
+
+/// The owner's end. The thread ends when it is dropped, after the request it is at.
+pub struct Sender {
+    pub end_point: EndPoint,
+    batches: Channel<Arc<Batch>>,
+    tallies: Receiver<Tally>,
+    tally: Tally,
+    /// Batches the thread had no time for.
+    skipped: u64,
+    next_ms: u64,
+}
+
+impl Sender {
+    /// Starts the thread; what was left in `folder` by an earlier process is sent first.
+    pub fn start(end_point: EndPoint, folder: &Path) -> Result<Sender, String> {
+        let name = end_point.name.clone();
+        let lane = Lane::open(&name, folder, end_point.backlog_bytes)
+            .map_err(|e| format!("failed to open the backlog of push to {name}: {e}"))?;
+        let (batches, work) = bounded(WAITING);
+        let (tell, tallies) = bounded(1);
+        let (to, asked) = (end_point.clone(), tallies.clone());
+        let news = move |tally: Tally| {
+            // Only the newest counts.
+            let _ = asked.try_recv();
+            let _ = tell.try_send(tally);
+        };
+        let spawned = std::thread::Builder::new()
+            .name("push".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || run(&to, lane, &work, &news));
+        spawned.map_err(|e| format!("failed to start the thread of push to {name}: {e}"))?;
+        Ok(Sender { end_point, batches, tallies, tally: Tally::default(), skipped: 0, next_ms: 0 })
+    }
+
+    /// Whether a batch is due; the next one is due an interval later.
+    pub fn is_due(&mut self, now_ms: u64) -> bool {
+        let due = now_ms >= self.next_ms;
+        if due {
+            self.next_ms = now_ms.saturating_add(self.end_point.interval_secs.saturating_mul(1000));
+        }
+        due
+    }
+
+    /// Hands a batch over; never waits.
+    pub fn send(&mut self, batch: &Arc<Batch>) {
+        if self.batches.try_send(batch.clone()).is_err() {
+            if self.skipped == 0 {
+                log::warn!("push to {}: the receiver is too slow, figures are left out", self.end_point.name);
+            }
+            self.skipped += 1;
+        }
+    }
+
+    /// How it goes, as the thread last said, and the batches it had no time for.
+    pub fn tally(&mut self) -> (&Tally, u64) {
+        if let Ok(tally) = self.tallies.try_recv() {
+            self.tally = tally;
+        }
+        (&self.tally, self.skipped)
+    }
+}
+
+fn run(to: &EndPoint, mut lane: Lane, work: &Receiver<Arc<Batch>>, tell: &dyn Fn(Tally)) {
+    let began = Instant::now();
+    let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut post = |body: &[u8]| deliver(to, body);
+    loop {
+        let wait = lane.wait_ms(now_ms()).unwrap_or(u64::MAX).min(60_000);
+        match work.recv_timeout(Duration::from_millis(wait)) {
+            Ok(batch) => lane.offer(now_ms(), bodies(&batch, to), &mut post),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // New batches go behind what waits, so they are taken in between two requests.
+        while work.is_empty() && lane.step(now_ms(), &mut post) {}
+        tell(lane.tally());
+    }
+}
+
+/// One request over the network.
+fn deliver(to: &EndPoint, body: &[u8]) -> Verdict {
+    let fixed: &[(&str, &str)] = match to.wire {
+        Wire::RemoteWrite => &[
+            ("Content-Type", "application/x-protobuf"),
+            ("Content-Encoding", "snappy"),
+            ("X-Prometheus-Remote-Write-Version", "0.1.0"),
+        ],
+        Wire::Influx => &[("Content-Type", "text/plain; charset=utf-8"), ("Content-Encoding", "gzip")],
+    };
+    // InfluxDB 2 has a word of its own for tokens.
+    let scheme = if to.wire == Wire::Influx { "Token" } else { "Bearer" };
+    let request = peer::request(&to.peer, "POST", &to.peer.url, scheme, fixed, body);
+    peer::judge(&crate::notify::http(&request, DEADLINE))
+}
