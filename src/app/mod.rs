@@ -99,6 +99,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     })?;
     let alerts = opened.alerts.clone();
     let (email, webhooks) = (opened.email.take(), opened.webhooks.take());
+    let metrics = opened.metrics.take();
     let config = Live::new(opened, writer);
     let settings = config.settings.clone();
     let mut core = Core::new(Now::read(started), Jobs::start(sender.clone()));
@@ -107,6 +108,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     core.open_doors(&kept, audit)?;
     core.open_alerts(alerts.as_deref(), path);
     core.open_notifications(email.as_deref(), webhooks.as_deref(), queue.as_deref());
+    core.open_exports(metrics.as_deref(), path);
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();

@@ -4,8 +4,8 @@
 use super::guests::GuestMetadata;
 use super::writer::{Outside, Writer};
 use super::{
-    ALERTS, Change, DataDir, DataFile, EMAIL, ENV, EnvFile, Environment, GUEST_METADATA, Kept, NODES, Nodes, SYSTEM,
-    Settings, System, Turn, WEBHOOKS,
+    ALERTS, Change, DataDir, DataFile, EMAIL, ENV, EnvFile, Environment, GUEST_METADATA, Kept, METRICS, NODES, Nodes,
+    SYSTEM, Settings, System, Turn, WEBHOOKS,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub struct Opened {
     pub alerts: Option<Vec<u8>>,
     pub email: Option<Vec<u8>>,
     pub webhooks: Option<Vec<u8>>,
+    pub metrics: Option<Vec<u8>>,
     /// For the log.
     pub remarks: Vec<String>,
     /// What is wrong with a file, by its name.
@@ -53,8 +54,9 @@ impl Opened {
         let guests = keep_problem(dir.load(GUEST_METADATA, GuestMetadata::parse), GUEST_METADATA, &mut problems);
         let mut document = |file: DataFile| keep_problem(dir.load(file, any_json), file, &mut problems);
         let (alerts, email, webhooks) = (document(ALERTS), document(EMAIL), document(WEBHOOKS));
+        let metrics = document(METRICS);
         let guests = guests.unwrap_or_default();
-        Ok(Opened { settings, system, nodes, guests, alerts, email, webhooks, remarks, problems, env })
+        Ok(Opened { settings, system, nodes, guests, alerts, email, webhooks, metrics, remarks, problems, env })
     }
 }
 

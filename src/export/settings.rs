@@ -124,7 +124,7 @@ fn end_point(keys: &Keys) -> Result<EndPoint, String> {
         name: name.to_owned(),
         wire,
         peer: peer(keys, "url")?,
-        interval_secs: keys.number("intervalSeconds", INTERVAL_SECS, 10, 3_600)?,
+        interval_secs: keys.number("intervalSeconds", INTERVAL_SECS, 1, 3_600)?,
         backlog_bytes: keys.number("backlogMegabytes", BACKLOG_MEGABYTES, 1, 10_240)? << 20,
         labels,
     })
@@ -216,7 +216,7 @@ mod tests {
             (r#"{"push":[{"name":"hunter/2","url":"http://a"}]}"#, "push[0].name must be 1 to 40"),
             (r#"{"push":[{"name":"a","url":"http://a","format":"hunter2"}]}"#, "push[0].format must be"),
             (r#"{"push":[{"name":"a","url":"http://a","passwort":"hunter2"}]}"#, "push[0] has a key that is none of"),
-            (r#"{"push":[{"name":"a","url":"http://a","intervalSeconds":1}]}"#, "a number from 10 to 3600"),
+            (r#"{"push":[{"name":"a","url":"http://a","intervalSeconds":0}]}"#, "a number from 1 to 3600"),
             (r#"{"push":[{"name":"a","url":"http://a","labels":{"__name__":"hunter2"}}]}"#, "push[0].labels must be"),
             (r#"{"push":[{"name":"a","url":"http://a"},{"name":"a","url":"http://b"}]}"#, "push[1].name is taken"),
             (r#"{"history":{"source":"hunter2"}}"#, "history.source must be an http"),

@@ -4,8 +4,8 @@
 use super::pollers::target;
 use super::{After, Answer, Core, Event, Key, Saved, Task};
 use crate::config::{
-    ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, Nodes, Outside, RECOVERY,
-    Refused, Settings, System, Turn, WEBHOOKS, transfer::Parts,
+    ALERTS, Change, ClusterEndpoint, DataFile, EMAIL, ENV, Effect, GuestMetadata, Live, METRICS, Nodes, Outside,
+    RECOVERY, Refused, Settings, System, Turn, WEBHOOKS, transfer::Parts,
 };
 use crate::http::{Response, socket};
 use crate::poll::{Endpoint, Report};
@@ -168,9 +168,11 @@ impl Core {
 
     /// A document of another room was changed from outside, or by an import.
     pub fn document_changed(&mut self, file: DataFile, bytes: &[u8]) {
-        debug_assert!([ALERTS, EMAIL, WEBHOOKS].contains(&file));
+        debug_assert!([ALERTS, EMAIL, WEBHOOKS, METRICS].contains(&file));
         if file == ALERTS {
             self.alerts_changed_outside(bytes);
+        } else if file == METRICS {
+            self.exports_changed(bytes);
         } else {
             self.channels_changed(file, bytes);
         }

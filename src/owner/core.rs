@@ -39,6 +39,7 @@ pub struct Core {
     /// Codes given out for hosts that register themselves.
     pub setup: crate::setup::Codes,
     pub updates: crate::update::Remembered,
+    pub exports: super::Exports,
 }
 
 impl Core {
@@ -65,6 +66,7 @@ impl Core {
             notify: crate::notify::Notifier::new(std::sync::Arc::default(), None, now),
             setup: crate::setup::Codes::default(),
             updates: crate::update::Remembered::default(),
+            exports: super::Exports::default(),
         }
     }
 

@@ -28,6 +28,7 @@ impl Core {
         self.keep_history();
         self.step_alerts();
         self.deliver();
+        self.push_figures();
     }
 
     /// Sends the state to the clients when it is time.

@@ -1,5 +1,7 @@
 //! What other systems read from Pulse: metrics in the exporter's names, and the flat summary.
 
+mod push;
+
 use crate::support::desk::Desk;
 use crate::support::folder::Folder;
 use pulse::http::Method;

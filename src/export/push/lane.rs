@@ -124,6 +124,7 @@ impl Lane {
                     log::info!("push to {}: it takes figures again", self.name);
                 }
                 self.tally.delivered += 1;
+                self.not_before_ms = 0;
                 (self.failures, self.tally.failure, self.told_refusal, self.told_full) = (0, None, false, false);
                 true
             }

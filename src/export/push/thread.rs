@@ -4,7 +4,7 @@ use super::{Batch, Lane, Tally, Verdict, bodies};
 use crate::export::peer;
 use crate::export::settings::{EndPoint, Wire};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender as Channel, bounded};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,31 +20,41 @@ pub struct Sender {
     batches: Channel<Arc<Batch>>,
     tallies: Receiver<Tally>,
     tally: Tally,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
     /// Batches the thread had no time for.
     skipped: u64,
     next_ms: u64,
 }
 
 impl Sender {
-    /// Starts the thread; what was left in `folder` by an earlier process is sent first.
-    pub fn start(end_point: EndPoint, folder: &Path) -> Result<Sender, String> {
+    /// Starts the thread; what was left in `folder` by an earlier process is sent first. `before` had the same folder:
+    /// the thread waits until that one has ended, so that nothing is sent by both.
+    pub fn start(end_point: EndPoint, folder: PathBuf, before: Option<Sender>) -> Result<Sender, String> {
         let name = end_point.name.clone();
-        let lane = Lane::open(&name, folder, end_point.backlog_bytes)
-            .map_err(|e| format!("failed to open the backlog of push to {name}: {e}"))?;
+        let before = before.map(|sender| sender.ended.clone());
         let (batches, work) = bounded(WAITING);
         let (tell, tallies) = bounded(1);
+        let (end, ended) = bounded::<()>(0);
         let (to, asked) = (end_point.clone(), tallies.clone());
         let news = move |tally: Tally| {
             // Only the newest counts.
             let _ = asked.try_recv();
             let _ = tell.try_send(tally);
         };
-        let spawned = std::thread::Builder::new()
-            .name("push".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || run(&to, lane, &work, &news));
+        let all = move || {
+            let _ends_with_the_thread = end;
+            if let Some(before) = before {
+                let _ = before.recv();
+            }
+            match Lane::open(&to.name, &folder, to.backlog_bytes) {
+                Ok(lane) => run(&to, lane, &work, &news),
+                Err(e) => log::error!("failed to open the backlog of push to {}: {e}", to.name),
+            }
+        };
+        let spawned = std::thread::Builder::new().name("push".to_owned()).stack_size(STACK_BYTES).spawn(all);
         spawned.map_err(|e| format!("failed to start the thread of push to {name}: {e}"))?;
-        Ok(Sender { end_point, batches, tallies, tally: Tally::default(), skipped: 0, next_ms: 0 })
+        Ok(Sender { end_point, batches, tallies, tally: Tally::default(), ended, skipped: 0, next_ms: 0 })
     }
 
     /// Whether a batch is due; the next one is due an interval later.

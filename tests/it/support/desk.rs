@@ -41,10 +41,12 @@ impl Desk {
         let mut core = Core::new(Now::simulated(1_756_289_720_000), Jobs::start(sender));
         let alerts = opened.alerts.clone();
         let (email, webhooks) = (opened.email.clone(), opened.webhooks.clone());
+        let metrics = opened.metrics.clone();
         core.config = Live::new(opened, writer);
         core.open_alerts(alerts.as_deref(), folder.path());
         core.open_notifications(email.as_deref(), webhooks.as_deref(), queue.as_deref());
         core.open_doors(&kept, pulse::auth::audit::Log::start(folder.path())?)?;
+        core.open_exports(metrics.as_deref(), folder.path());
         core.nodes_changed();
         Ok(Desk { core, events })
     }
