@@ -4,6 +4,7 @@
 pub mod own;
 pub mod pbs;
 pub mod peer;
+pub mod pull;
 pub mod push;
 pub mod pve;
 pub mod settings;

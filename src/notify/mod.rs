@@ -16,4 +16,4 @@ pub use mail::{compose, subject};
 pub use message::{Audience, Kind, MOST_ALERTS, Message};
 pub use payload::{catalogue, check_template, keeps_incidents, request};
 pub use queue::{Entry, HeartbeatState, Notifier, Parts, State, Target, Try};
-pub use send::{DEADLINE, HttpRequest, TEST_DEADLINE, forbidden, http};
+pub use send::{DEADLINE, HttpRequest, TEST_DEADLINE, fetch, forbidden, http};

@@ -19,6 +19,8 @@ pub struct Exports {
     folder: Option<PathBuf>,
     pub settings: Settings,
     pub senders: Vec<Sender>,
+    /// Until when the source of long histories is not asked, and why.
+    pub source_failed: Option<(u64, String)>,
 }
 
 impl Core {
@@ -54,6 +56,7 @@ impl Core {
                 },
             }
         }
+        exports.source_failed = None;
         exports.settings = settings;
     }
 

@@ -1,12 +1,15 @@
 //! Charts over HTTP: `/api/charts` and `/api/storage-charts` in 4.9's shapes (contract state.md 5.2, 5.3, 8.3).
 //!
-//! Additions: ranges `30d` and `1y`; PBS and datastores; filters `ids=` and `metrics=` (comma lists) and `points=`, the
+//! Additions: ranges `30d`, `90d`, `1y`, `2y` and `5y`, of which a PromQL server can hold what lies before our own; PBS and datastores; filters `ids=` and `metrics=` (comma lists) and `points=`, the
 //! most points a series. A chart of everything has fewer points a series, so that no answer grows beyond a few MB.
 
+mod long;
+
 use super::routes::{Policy, Route};
+use crate::export::pull::Far;
 use crate::history::{Kind, Metric, Point, Series, Subjects, Wanted};
 use crate::http::{Body, Call, Method, Response};
-use crate::model::{Guest, Now, State, Time};
+use crate::model::{Guest, Now, State, Storage, Time};
 use crate::owner::{Answer, Core};
 use std::io::Write;
 
@@ -37,6 +40,8 @@ struct Item {
     section: Section,
     key: String,
     wanted: Wanted,
+    /// Its name in a server that long histories come from.
+    far: Far,
     current: Vec<f64>,
 }
 
@@ -71,7 +76,17 @@ fn charts(core: &mut Core, call: &Call) -> Answer {
     let items = items(&core.state, core.history.subjects(), &Filter::of(call));
     let snapshot = snapshot(core, call, range_secs, &items);
     let now = core.now;
-    Answer::job("read charts", move || document(now, &items, &snapshot.read()))
+    let long = long::Long::of(core, range_secs, points_of(call, &items));
+    Answer::job_then(
+        "read charts",
+        move || {
+            let mut series = snapshot.read();
+            let came = long.fill(&items, &mut series);
+            let answer = document(now, &items, &series, &came);
+            came.on(answer)
+        },
+        long::told,
+    )
 }
 
 fn storage_charts(core: &mut Core, call: &Call) -> Answer {
@@ -92,51 +107,76 @@ fn storage_charts(core: &mut Core, call: &Call) -> Answer {
                 kind: Kind::Storage,
                 columns: filter.columns(Kind::Storage, all),
             },
+            far: far_storage(s),
             current: Vec::new(),
         })
         .collect();
     let snapshot = range_secs.map(|secs| snapshot(core, call, secs, &items));
-    Answer::job("read storage charts", move || {
-        let series = snapshot.map_or_else(Vec::new, |s| s.read());
-        storage_document(&items, &series)
-    })
+    let long = long::Long::of(core, range_secs.unwrap_or(0), points_of(call, &items));
+    Answer::job_then(
+        "read storage charts",
+        move || {
+            let mut series = snapshot.map_or_else(Vec::new, |s| s.read());
+            let came = long.fill(&items, &mut series);
+            came.on(storage_document(&items, &series))
+        },
+        long::told,
+    )
 }
 
 /// Everything in the state that has charts and passes the filter.
 fn items(state: &State, subjects: &Subjects, filter: &Filter) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut push = |section, key: &str, id, kind: Kind, usual: &[Metric], current: &dyn Fn() -> Vec<f64>| {
+    type Told<'a> = &'a dyn Fn() -> (Far, Vec<f64>);
+    let mut push = |section, key: &str, id, kind: Kind, usual: &[Metric], told: Told| {
         let columns = filter.columns(kind, usual);
         if columns != 0 && filter.wants(key) {
             let wanted = Wanted { id, kind, columns };
-            items.push(Item { section, key: key.to_owned(), wanted, current: current() });
+            let (far, current) = told();
+            items.push(Item { section, key: key.to_owned(), wanted, far, current });
         }
     };
     for g in state.vms.iter().chain(&state.containers) {
         let id = subjects.guest(&g.instance, g.vmid);
-        push(Section::Data, &g.id, id, Kind::Guest, Kind::Guest.metrics(), &|| guest_figures(g));
+        push(Section::Data, &g.id, id, Kind::Guest, Kind::Guest.metrics(), &|| {
+            (far(&g.instance, format!("{}/{}", g.r#type, g.vmid)), guest_figures(g))
+        });
     }
     for n in &state.nodes {
         let id = subjects.other(Kind::Node, &n.instance, &n.name);
-        let current = || vec![n.cpu * 100.0, n.memory.usage, n.disk.usage];
+        let current =
+            || (far(&n.instance, format!("node/{}", n.name)), vec![n.cpu * 100.0, n.memory.usage, n.disk.usage]);
         push(Section::NodeData, &n.id, id, Kind::Node, Kind::Node.metrics(), &current);
     }
     for s in &state.storage {
         let id = subjects.other(Kind::Storage, &s.instance, &s.id);
-        let current = || vec![s.usage, s.used as f64, s.total as f64, s.free as f64];
+        let current = || (far_storage(s), vec![s.usage, s.used as f64, s.total as f64, s.free as f64]);
         push(Section::StorageData, &s.id, id, Kind::Storage, &[Metric::Usage], &current);
     }
     for p in &state.pbs {
         let id = subjects.other(Kind::Pbs, &p.name, "");
-        push(Section::NodeData, &p.id, id, Kind::Pbs, Kind::Pbs.metrics(), &|| vec![p.cpu, p.memory]);
+        push(Section::NodeData, &p.id, id, Kind::Pbs, Kind::Pbs.metrics(), &|| {
+            (far(&p.name, String::new()), vec![p.cpu, p.memory])
+        });
         for d in p.datastores.iter().flatten() {
             let id = subjects.other(Kind::Datastore, &p.name, &d.name);
             let key = format!("{}-{}", p.id, d.name);
-            let current = || vec![d.usage, d.used as f64, d.total as f64, d.free as f64];
+            let figures = || vec![d.usage, d.used as f64, d.total as f64, d.free as f64];
+            let current = || (far(&p.name, d.name.clone()), figures());
             push(Section::StorageData, &key, id, Kind::Datastore, &[Metric::Usage], &current);
         }
     }
     items
+}
+
+fn far(instance: &str, id: String) -> Far {
+    Far { instance: instance.to_owned(), id }
+}
+
+/// A shared storage stands once for each node in what is exported; all say the same.
+fn far_storage(s: &Storage) -> Far {
+    let node = if s.shared { s.nodes.first().unwrap_or(&s.node) } else { &s.node };
+    far(&s.instance, format!("storage/{node}/{}", s.name))
 }
 
 fn guest_figures(g: &Guest) -> Vec<f64> {
@@ -146,16 +186,21 @@ fn guest_figures(g: &Guest) -> Vec<f64> {
     all
 }
 
-fn snapshot(core: &Core, call: &Call, range_secs: i64, items: &[Item]) -> crate::history::Snapshot {
+/// Points of each series, at most.
+fn points_of(call: &Call, items: &[Item]) -> usize {
     let series: usize = items.iter().map(|i| i.wanted.columns.count_ones() as usize).sum();
     let asked = call.query.get("points").and_then(|p| p.parse().ok()).unwrap_or(USUAL_POINTS).min(MOST_POINTS);
-    let points = asked.min((MOST_POINTS_IN_ALL / series.max(1)).max(LEAST_POINTS));
+    asked.min((MOST_POINTS_IN_ALL / series.max(1)).max(LEAST_POINTS))
+}
+
+fn snapshot(core: &Core, call: &Call, range_secs: i64, items: &[Item]) -> crate::history::Snapshot {
+    let points = points_of(call, items);
     core.history.snapshot(core.now, range_secs, points, items.iter().map(|i| i.wanted.clone()).collect())
 }
 
 /// The words of the contract and the longer ones.
 fn range_word(text: &str) -> Option<i64> {
-    const WORDS: [(&str, i64); 10] = [
+    const WORDS: [(&str, i64); 13] = [
         ("5m", 300),
         ("15m", 900),
         ("30m", 1_800),
@@ -165,7 +210,10 @@ fn range_word(text: &str) -> Option<i64> {
         ("24h", 86_400),
         ("7d", 604_800),
         ("30d", 2_592_000),
+        ("90d", 7_776_000),
         ("1y", 31_536_000),
+        ("2y", 63_072_000),
+        ("5y", 157_680_000),
     ];
     WORDS.into_iter().find(|(word, _)| *word == text).map(|(_, secs)| secs)
 }
@@ -188,7 +236,7 @@ fn minutes_or_word(text: &str) -> Option<i64> {
 }
 
 /// `{"data":…,"nodeData":…,"storageData":…,"timestamp":…,"stats":…}`.
-fn document(now: Now, items: &[Item], series: &[Series]) -> Response {
+fn document(now: Now, items: &[Item], series: &[Series], came: &long::Came) -> Response {
     let now_secs = now.unix_secs();
     let mut oldest = now_secs;
     let mut out: Vec<u8> = Vec::new();
@@ -208,9 +256,10 @@ fn document(now: Now, items: &[Item], series: &[Series]) -> Response {
         out.push(b'}');
     }
     let tail = format!(
-        ",\"timestamp\":{},\"stats\":{{\"oldestDataTimestamp\":{}}}}}\n",
+        ",\"timestamp\":{},\"stats\":{{\"oldestDataTimestamp\":{}{}}}}}\n",
         now_secs.saturating_mul(1000),
-        oldest.saturating_mul(1000)
+        oldest.saturating_mul(1000),
+        came.fields()
     );
     out.extend_from_slice(tail.as_bytes());
     Response::new(200, "application/json", Body::Bytes(out)).cacheable()
@@ -265,9 +314,9 @@ fn storage_document(items: &[Item], series: &[Series]) -> Response {
             separator = b',';
             put_text(&mut out, metric.name());
             out.push(b':');
-            match item.wanted.id {
-                None => out.extend_from_slice(b"null"),
-                Some(_) => put_dated(&mut out, *metric, series.get(column).map_or(&[], Vec::as_slice)),
+            match series.get(column).map_or(&[][..], Vec::as_slice) {
+                [] if item.wanted.id.is_none() => out.extend_from_slice(b"null"),
+                points => put_dated(&mut out, *metric, points),
             }
         }
         if separator == b'{' {

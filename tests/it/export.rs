@@ -1,5 +1,6 @@
 //! What other systems read from Pulse: metrics in the exporter's names, and the flat summary.
 
+mod pull;
 mod push;
 
 use crate::support::desk::Desk;

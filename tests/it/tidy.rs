@@ -18,7 +18,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("discover", &["model", "proxmox"]),
     ("setup", &["model", "config", "auth", "proxmox"]),
     ("update", &["model", "proxmox"]),
-    ("export", &["model", "config", "poll", "alerts", "notify"]),
+    ("export", &["model", "config", "poll", "alerts", "notify", "history", "proxmox"]),
     (
         "owner",
         &[

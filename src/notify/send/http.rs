@@ -57,35 +57,45 @@ pub fn http(request: &HttpRequest, within: Duration) -> Sent {
     sent
 }
 
+/// Asks for a document of at most `most_bytes`. The error is free of secrets.
+pub fn fetch(request: &HttpRequest, within: Duration, most_bytes: usize) -> Result<Vec<u8>, String> {
+    let hidden = |why: String| request.hide(&why);
+    let response = respond(request, Instant::now() + within).map_err(|s| hidden(s.error.unwrap_or_default()))?;
+    if !response.status().is_success() {
+        let sent = answer(request, response);
+        return Err(hidden(format!("HTTP {}: {}", sent.status, sent.answer.chars().take(200).collect::<String>())));
+    }
+    let mut body = Vec::new();
+    let read = response.into_body().into_reader().take(most_bytes as u64 + 1).read_to_end(&mut body);
+    read.map_err(|e| hidden(format!("failed to read the answer: {e}")))?;
+    if body.len() > most_bytes { Err(format!("the answer is larger than {most_bytes} bytes")) } else { Ok(body) }
+}
+
 fn exchange(request: &HttpRequest, until: Instant) -> Sent {
-    let agent = match agent(request.skip_verify) {
-        Ok(agent) => agent,
-        Err(why) => return Sent::failed(why, Retry::No),
-    };
-    let mut url: Uri = match request.url.parse() {
-        Ok(url) => url,
-        Err(e) => return Sent::failed(format!("invalid URL: {e}"), Retry::No),
-    };
+    match respond(request, until) {
+        Ok(response) => answer(request, response),
+        Err(sent) => sent,
+    }
+}
+
+/// The answer's head, behind redirects.
+fn respond(request: &HttpRequest, until: Instant) -> Result<Response<Body>, Sent> {
+    let agent = agent(request.skip_verify).map_err(|why| Sent::failed(why, Retry::No))?;
+    let invalid = |e: ureq::http::uri::InvalidUri| Sent::failed(format!("invalid URL: {e}"), Retry::No);
+    let mut url: Uri = request.url.parse().map_err(invalid)?;
     for _ in 0..=REDIRECTS {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Sent::failed("request failed: no answer in time", Retry::Later);
+            return Err(Sent::failed("request failed: no answer in time", Retry::Later));
         }
-        let response = match once(&agent, request, &url, left) {
-            Ok(response) => response,
-            Err(sent) => return sent,
-        };
+        let response = once(&agent, request, &url, left)?;
         if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
-            return answer(request, response);
+            return Ok(response);
         }
-        match target(&url, response.headers()) {
-            Ok(next) => url = next,
-            Err(why) => {
-                return Sent { status: response.status().as_u16(), ..Sent::failed(why, Retry::No) };
-            }
-        }
+        url = target(&url, response.headers())
+            .map_err(|why| Sent { status: response.status().as_u16(), ..Sent::failed(why, Retry::No) })?;
     }
-    Sent::failed(format!("redirected more than {REDIRECTS} times"), Retry::No)
+    Err(Sent::failed(format!("redirected more than {REDIRECTS} times"), Retry::No))
 }
 
 fn agent(skip_verify: bool) -> Result<Agent, String> {

@@ -5,7 +5,7 @@ mod address;
 mod http;
 
 pub use address::{forbidden, resolve};
-pub use http::{HttpRequest, http};
+pub use http::{HttpRequest, fetch, http};
 
 use std::time::Duration;
 
