@@ -1,210 +1,232 @@
-//! One PVE connection under the names and labels of prometheus-pve-exporter, so that its dashboards and rules go on
-//! working, then what only Pulse knows. Names come from contract field.md C.7.
+//! One PVE connection under the names, labels and raw figures of prometheus-pve-exporter (contract field.md C.7), so that
+//! its dashboards and rules go on working. A figure stands where PVE said it, and only there.
 
 use super::Page;
-use crate::model::{Guest, Node, State, Storage, Time};
+use crate::poll::Said;
+use crate::proxmox::pve::{ReplicationItem, Resource};
 
-type Figure<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
+type Figure<T> = (&'static str, &'static str, &'static str, fn(&T) -> Option<f64>);
 
-/// What nodes and guests share: the family, its help, the node's figure, the guest's.
-type Shared = (&'static str, &'static str, fn(&Node) -> f64, fn(&Guest) -> Option<f64>);
-
-const SHARED: &[Shared] = &[
-    ("pve_cpu_usage_ratio", "CPU use, as a fraction of the limit", |n| n.cpu, |g| Some(g.cpu)),
-    ("pve_cpu_usage_limit", "CPUs that can be used", |n| n.cpu_info.cores as f64, |g| Some(g.cpus as f64)),
-    ("pve_memory_size_bytes", "Memory there is", |n| n.memory.total as f64, |g| Some(g.memory.total as f64)),
-    ("pve_memory_usage_bytes", "Memory in use", |n| n.memory.used as f64, |g| Some(g.memory.used as f64)),
-    ("pve_uptime_seconds", "Time since the start", |n| n.uptime as f64, |g| Some(g.uptime as f64)),
+const RESOURCES: &[Figure<Resource>] = &[
+    ("pve_disk_size_bytes", "gauge", "Space there is, as Proxmox says it", |r| size(r.maxdisk)),
+    ("pve_disk_usage_bytes", "gauge", "Space in use, as Proxmox says it: 0 for virtual machines", |r| size(r.disk)),
+    ("pve_memory_size_bytes", "gauge", "Memory there is", |r| size(r.maxmem)),
+    ("pve_memory_usage_bytes", "gauge", "Memory in use, as Proxmox says it", |r| size(r.mem)),
+    ("pve_network_transmit_bytes", "gauge", "Old name of pve_network_transmit_bytes_total", |r| size(r.netout)),
+    ("pve_network_receive_bytes", "gauge", "Old name of pve_network_receive_bytes_total", |r| size(r.netin)),
+    ("pve_disk_write_bytes", "gauge", "Old name of pve_disk_written_bytes_total", |r| size(r.diskwrite)),
+    ("pve_disk_read_bytes", "gauge", "Old name of pve_disk_read_bytes_total", |r| size(r.diskread)),
+    ("pve_cpu_usage_ratio", "gauge", "CPU use, as a fraction of the limit", |r| r.cpu),
+    ("pve_cpu_usage_limit", "gauge", "CPUs that can be used", |r| r.maxcpu),
+    ("pve_uptime_seconds", "gauge", "Time since the start", |r| size(r.uptime)),
+    ("pve_storage_shared", "gauge", "Whether nodes share the storage", |r| r.shared.map(flag)),
+    ("pve_network_transmit_bytes_total", "counter", "Network traffic out since the start", |r| size(r.netout)),
+    ("pve_network_receive_bytes_total", "counter", "Network traffic in since the start", |r| size(r.netin)),
+    ("pve_disk_written_bytes_total", "counter", "Bytes written to disks since the start", |r| size(r.diskwrite)),
+    ("pve_disk_read_bytes_total", "counter", "Bytes read from disks since the start", |r| size(r.diskread)),
 ];
 
-/// What exists of guests alone.
-const GUESTS: &[Figure<Guest>] = &[
-    ("pulse_guest_network_receive_bytes_per_second", "Network traffic in", |g| Some(g.network_in as f64)),
-    ("pulse_guest_network_transmit_bytes_per_second", "Network traffic out", |g| Some(g.network_out as f64)),
-    ("pulse_guest_disk_read_bytes_per_second", "Disk reads", |g| Some(g.disk_read as f64)),
-    ("pulse_guest_disk_write_bytes_per_second", "Disk writes", |g| Some(g.disk_write as f64)),
-    ("pulse_guest_backup_covered", "Whether a backup job covers the guest", |g| g.backup_covered.map(flag)),
+const REPLICATION: &[Figure<ReplicationItem>] = &[
+    ("pve_replication_duration_seconds", "gauge", "Time the last replication took", |j| j.duration),
+    ("pve_replication_last_sync_timestamp_seconds", "gauge", "When the last one worked", |j| size(j.last_sync)),
+    ("pve_replication_last_try_timestamp_seconds", "gauge", "When it was last tried", |j| size(j.last_try)),
+    ("pve_replication_next_sync_timestamp_seconds", "gauge", "When the next one is due", |j| size(j.next_sync)),
+    ("pve_replication_failed_syncs", "gauge", "Failures in a row", |j| size(j.fail_count)),
 ];
 
+const GUEST_HA: &[&str] = &[
+    "stopped",
+    "request_stop",
+    "request_start",
+    "request_start_balance",
+    "started",
+    "fence",
+    "recovery",
+    "migrate",
+    "relocate",
+    "freeze",
+    "error",
+];
+const NODE_HA: &[&str] = &["online", "maintenance", "unknown", "fence", "gone"];
 const LOCKS: &[&str] =
     &["backup", "clone", "create", "migrate", "rollback", "snapshot", "snapshot-delete", "suspended", "suspending"];
+const SUBSCRIPTIONS: &[&str] = &["new", "notfound", "active", "invalid", "expired", "suspended"];
 
-/// One thing with an id in the exporter's manner.
-struct Named<'a, T> {
-    id: String,
-    it: &'a T,
+/// Writes everything that the exporter has of a connection.
+pub fn write(page: &mut Page, said: &Said) {
+    up(page, said);
+    figures(page, RESOURCES, &said.resources, |r| &r.id);
+    states(page, said);
+    infos(page, said);
+    cluster(page, said);
+    backups(page, said);
+    replication(page, said);
+    subscriptions(page, said);
 }
 
-/// Writes the connection `instance`; false when there is none of that name.
-pub fn write(page: &mut Page, state: &State, instance: &str, now: Time) -> bool {
-    let nodes: Vec<Named<Node>> = state
-        .nodes
-        .iter()
-        .filter(|n| n.instance == instance)
-        .map(|it| Named { id: format!("node/{}", it.name), it })
-        .collect();
-    let guests: Vec<Named<Guest>> = state
-        .vms
-        .iter()
-        .chain(&state.containers)
-        .filter(|g| g.instance == instance)
-        .map(|it| Named { id: format!("{}/{}", it.r#type, it.vmid), it })
-        .collect();
-    let storages = storages(state, instance);
-    if nodes.is_empty() && guests.is_empty() && storages.is_empty() {
-        return false;
-    }
-    up(page, state, instance, &nodes, &guests, &storages);
-    disks(page, &nodes, &guests, &storages);
-    for (name, help, of_node, of_guest) in SHARED {
-        page.family(name, "gauge", help);
-        for n in &nodes {
-            page.sample(&[("id", &n.id)], of_node(n.it));
-        }
-        for (g, value) in guests.iter().filter_map(|g| Some((g, of_guest(g.it)?))) {
-            page.sample(&[("id", &g.id)], value);
-        }
-    }
-    infos(page, &guests, &storages);
-    ours(page, state, instance, &guests, now);
-    true
-}
-
-/// A shared storage stands once for every node that sees it, as in the exporter.
-fn storages<'a>(state: &'a State, instance: &str) -> Vec<(String, &'a str, &'a Storage)> {
-    let mut all = Vec::new();
-    for s in state.storage.iter().filter(|s| s.instance == instance) {
-        let own = std::slice::from_ref(&s.node);
-        let nodes = if s.shared && !s.nodes.is_empty() { s.nodes.as_slice() } else { own };
-        all.extend(nodes.iter().map(|node| (format!("storage/{node}/{}", s.name), node.as_str(), s)));
-    }
-    all
-}
-
-type Storages<'a> = [(String, &'a str, &'a Storage)];
-
-fn up(
-    page: &mut Page,
-    state: &State,
-    instance: &str,
-    nodes: &[Named<Node>],
-    guests: &[Named<Guest>],
-    storages: &Storages,
-) {
-    page.family("pve_up", "gauge", "Whether it is online, quorate, running or available");
-    for n in nodes {
-        page.sample(&[("id", &n.id)], flag(n.it.status == "online"));
-    }
-    for c in state.clusters.iter().filter(|c| c.instance == instance && !c.name.is_empty()) {
-        page.sample(&[("id", &format!("cluster/{}", c.name))], flag(c.quorate));
-    }
-    for g in guests {
-        page.sample(&[("id", &g.id)], flag(g.it.is_running()));
-    }
-    for (id, _, s) in storages {
-        page.sample(&[("id", id)], flag(s.status == "available"));
-    }
-}
-
-/// The agent's figure stands for a virtual machine's disk where Proxmox itself says nothing.
-fn disks(page: &mut Page, nodes: &[Named<Node>], guests: &[Named<Guest>], storages: &Storages) {
-    let known = |g: &Guest| g.disk_source.as_deref() != Some("unknown");
-    page.family("pve_disk_size_bytes", "gauge", "Space there is");
-    for n in nodes {
-        page.sample(&[("id", &n.id)], n.it.disk.total as f64);
-    }
-    for g in guests.iter().filter(|g| known(g.it)) {
-        page.sample(&[("id", &g.id)], g.it.disk.total as f64);
-    }
-    for (id, _, s) in storages {
-        page.sample(&[("id", id)], s.total as f64);
-    }
-    page.family("pve_disk_usage_bytes", "gauge", "Space in use");
-    for n in nodes {
-        page.sample(&[("id", &n.id)], n.it.disk.used as f64);
-    }
-    for g in guests.iter().filter(|g| known(g.it) && g.it.disk.used >= 0) {
-        page.sample(&[("id", &g.id)], g.it.disk.used as f64);
-    }
-    for (id, _, s) in storages {
-        page.sample(&[("id", id)], s.used as f64);
-    }
-}
-
-fn infos(page: &mut Page, guests: &[Named<Guest>], storages: &Storages) {
-    page.family("pve_guest_info", "gauge", "What a guest is");
-    for g in guests {
-        let template = if g.it.template { "1" } else { "0" };
-        let labels = [
-            ("id", g.id.as_str()),
-            ("node", &g.it.node),
-            ("name", &g.it.name),
-            ("type", &g.it.r#type),
-            ("template", template),
-            ("tags", &g.it.tags.join(";")),
-        ];
-        page.sample(&labels, 1.0);
-    }
-    page.family("pve_lock_state", "gauge", "Which lock a guest is under");
-    for g in guests {
-        for state in LOCKS {
-            page.sample(&[("id", &g.id), ("state", state)], flag(g.it.lock == *state));
-        }
-    }
-    page.family("pve_storage_info", "gauge", "What a storage is");
-    for (id, node, s) in storages {
-        let labels = [
-            ("id", id.as_str()),
-            ("node", node),
-            ("storage", &s.name),
-            ("plugintype", &s.r#type),
-            ("content", &s.content),
-        ];
-        page.sample(&labels, 1.0);
-    }
-    page.family("pve_storage_shared", "gauge", "Whether a storage is shared");
-    for (id, _, s) in storages {
-        page.sample(&[("id", id)], flag(s.shared));
-    }
-}
-
-fn ours(page: &mut Page, state: &State, instance: &str, guests: &[Named<Guest>], now: Time) {
-    for (name, help, figure) in GUESTS {
-        page.family(name, "gauge", help);
-        for (g, value) in guests.iter().filter_map(|g| Some((g, figure(g.it)?))) {
-            page.sample(&[("id", &g.id)], value);
-        }
-    }
-    page.family("pulse_guest_backup_age_seconds", "gauge", "Time since the last backup; absent when there is none");
-    for g in guests.iter().filter(|g| g.it.last_backup.is_set()) {
-        page.sample(&[("id", &g.id)], now.since(g.it.last_backup).as_secs_f64());
-    }
-    for (name, help, used) in [
-        ("pulse_guest_filesystem_size_bytes", "Space of a file system, as the agent says", false),
-        ("pulse_guest_filesystem_usage_bytes", "Space used of a file system, as the agent says", true),
-    ] {
-        page.family(name, "gauge", help);
-        for g in guests {
-            let mut seen: Vec<&str> = Vec::new();
-            for f in &g.it.filesystems {
-                // A mount point told twice would be the same series twice, which fails the whole scrape.
-                if seen.contains(&f.mountpoint.as_str()) {
-                    continue;
-                }
-                seen.push(&f.mountpoint);
-                page.sample(
-                    &[("id", &g.id), ("mountpoint", &f.mountpoint)],
-                    if used { f.used } else { f.total } as f64,
-                );
-            }
-        }
-    }
-    page.family("pulse_guests_without_backup_job", "gauge", "Guests that no backup job covers");
-    for c in state.backup_coverage.iter().filter(|c| c.instance == instance) {
-        page.sample(&[], c.uncovered.len() as f64);
-    }
+fn size(bytes: Option<i64>) -> Option<f64> {
+    bytes.map(|b| b as f64)
 }
 
 fn flag(yes: bool) -> f64 {
     f64::from(u8::from(yes))
+}
+
+fn is_guest(r: &Resource) -> bool {
+    r.kind == "qemu" || r.kind == "lxc"
+}
+
+fn figures<T>(page: &mut Page, table: &[Figure<T>], all: &[T], id: fn(&T) -> &String) {
+    for (name, kind, help, figure) in table {
+        page.family(name, kind, help);
+        for (item, value) in all.iter().filter_map(|item| Some((item, figure(item)?))) {
+            page.sample(&[("id", id(item))], value);
+        }
+    }
+}
+
+fn up(page: &mut Page, said: &Said) {
+    page.family("pve_up", "gauge", "Whether it is online, quorate, running or available");
+    for r in said.resources.iter() {
+        let up = match r.kind.as_str() {
+            "node" => r.status == "online",
+            "storage" => r.status == "available",
+            _ => r.status == "running",
+        };
+        page.sample(&[("id", &r.id)], flag(up));
+    }
+    for c in said.members.iter().filter(|m| m.kind == "cluster") {
+        page.sample(&[("id", &format!("cluster/{}", c.name))], flag(c.quorate == Some(true)));
+    }
+}
+
+/// One series for each state there is, so that a state that ends is a 0 and not a gap.
+fn states(page: &mut Page, said: &Said) {
+    page.family("pve_ha_state", "gauge", "In which state high availability has a guest or a node");
+    for r in said.resources.iter() {
+        let states = if is_guest(r) {
+            GUEST_HA
+        } else if r.kind == "node" {
+            NODE_HA
+        } else {
+            continue;
+        };
+        for state in states {
+            page.sample(&[("id", &r.id), ("state", state)], flag(r.hastate == *state));
+        }
+    }
+    page.family("pve_lock_state", "gauge", "Which lock a guest is under");
+    for r in said.resources.iter().filter(|r| is_guest(r)) {
+        for state in LOCKS {
+            page.sample(&[("id", &r.id), ("state", state)], flag(r.lock == *state));
+        }
+    }
+}
+
+fn infos(page: &mut Page, said: &Said) {
+    page.family("pve_guest_info", "gauge", "What a guest is");
+    for r in said.resources.iter().filter(|r| is_guest(r)) {
+        let template = r.template.map_or("", |t| if t { "1" } else { "0" });
+        let labels: [(&str, &str); 6] = [
+            ("id", &r.id),
+            ("node", &r.node),
+            ("name", &r.name),
+            ("type", &r.kind),
+            ("template", template),
+            ("tags", &r.tags),
+        ];
+        page.sample(&labels, 1.0);
+    }
+    page.family("pve_storage_info", "gauge", "What a storage is");
+    for r in said.resources.iter().filter(|r| r.kind == "storage") {
+        // PVE gives them in any order; each order would be another series.
+        let mut content: Vec<&str> = r.content.split(',').collect();
+        crate::order::sort(&mut content);
+        let labels: [(&str, &str); 5] = [
+            ("id", &r.id),
+            ("node", &r.node),
+            ("storage", &r.storage),
+            ("plugintype", &r.plugintype),
+            ("content", &content.join(",")),
+        ];
+        page.sample(&labels, 1.0);
+    }
+}
+
+fn cluster(page: &mut Page, said: &Said) {
+    page.family("pve_node_info", "gauge", "What a node is");
+    for m in said.members.iter().filter(|m| m.kind == "node") {
+        let labels: [(&str, &str); 4] = [("id", &m.id), ("level", &m.level), ("name", &m.name), ("nodeid", &m.nodeid)];
+        page.sample(&labels, 1.0);
+    }
+    page.family("pve_cluster_info", "gauge", "What a cluster is");
+    for c in said.members.iter().filter(|m| m.kind == "cluster") {
+        let quorate = if c.quorate == Some(true) { "1" } else { "0" };
+        let labels: [(&str, &str); 4] = [
+            ("id", &format!("cluster/{}", c.name)),
+            ("nodes", &c.nodes),
+            ("quorate", quorate),
+            ("version", &c.version),
+        ];
+        page.sample(&labels, 1.0);
+    }
+    page.family("pve_version_info", "gauge", "The version of Proxmox VE");
+    if let Some(v) = &said.version {
+        page.sample(&[("release", &v.release), ("repoid", &v.repoid), ("version", &v.version)], 1.0);
+    }
+}
+
+fn backups(page: &mut Page, said: &Said) {
+    // No counter in spite of its name, which is the exporter's: without a type it is not held to be one.
+    page.family("pve_not_backed_up_total", "untyped", "Guests that no backup job covers");
+    let name = said.members.first().map(|m| m.name.as_str());
+    if let (Some(name), Some(list)) = (name, &said.uncovered) {
+        page.sample(&[("id", &format!("cluster/{name}"))], list.len() as f64);
+    }
+    page.family("pve_not_backed_up_info", "gauge", "There for a guest that no backup job covers");
+    for item in said.uncovered.iter().flatten() {
+        page.sample(&[("id", &format!("{}/{}", item.kind, item.vmid.unwrap_or(0)))], 1.0);
+    }
+    page.family("pve_onboot_status", "gauge", "Whether a guest starts with its node");
+    for o in &said.onboot {
+        page.sample(&[("id", &format!("lxc/{}", o.vmid)), ("node", &o.node), ("type", "lxc")], flag(o.starts));
+    }
+}
+
+fn replication(page: &mut Page, said: &Said) {
+    figures(page, REPLICATION, &said.replication, |j| &j.id);
+    page.family("pve_replication_info", "gauge", "What a replication job is");
+    for j in &said.replication {
+        let labels: [(&str, &str); 5] = [
+            ("id", &j.id),
+            ("type", &j.kind),
+            ("source", &format!("node/{}", j.source)),
+            ("target", &format!("node/{}", j.target)),
+            ("guest", &format!("{}/{}", j.vmtype, j.guest.unwrap_or(0))),
+        ];
+        page.sample(&labels, 1.0);
+    }
+}
+
+fn subscriptions(page: &mut Page, said: &Said) {
+    let known = |text: &'_ str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    let all: Vec<_> = said.subscriptions.iter().map(|(node, s)| (format!("node/{node}"), s)).collect();
+    page.family("pve_subscription_info", "gauge", "The subscription of a node");
+    for (id, s) in &all {
+        page.sample(&[("id", id), ("level", &known(&s.level))], 1.0);
+    }
+    page.family("pve_subscription_status", "gauge", "In which state a subscription is");
+    for (id, s) in &all {
+        for status in SUBSCRIPTIONS {
+            page.sample(&[("id", id), ("status", status)], flag(s.status == *status));
+        }
+    }
+    page.family("pve_subscription_next_due_timestamp_seconds", "gauge", "When a subscription has to be renewed");
+    for (id, s) in &all {
+        let date = s.nextduedate.parse::<jiff::civil::Date>().ok();
+        let at = date.and_then(|d| d.to_zoned(crate::model::local_zone().clone()).ok());
+        if let Some(at) = at {
+            page.sample(&[("id", id)], at.timestamp().as_second() as f64);
+        }
+    }
 }

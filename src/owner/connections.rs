@@ -2,8 +2,9 @@
 
 use crate::model::{Now, Time};
 use crate::order::Pairs;
-use crate::poll::{Counters, Failure, Kind, Report, Statistics, Version};
+use crate::poll::{Failure, Kind, Report, Said, Statistics, Version};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection by kind and configured name.
@@ -19,7 +20,8 @@ pub struct Connection {
     pub offline: bool,
     pub failure: Option<Failure>,
     pub statistics: Statistics,
-    pub counters: Vec<Counters>,
+    /// What a PVE said last, in its own words.
+    pub said: Arc<Said>,
     pub version: Option<Version>,
     /// Reported since the last publication.
     pub fresh: bool,
@@ -55,7 +57,7 @@ impl Connections {
         c.offline = report.offline;
         c.failure = report.failure.take();
         c.statistics = std::mem::take(&mut report.statistics);
-        c.counters = std::mem::take(&mut report.live.counters);
+        c.said = std::mem::take(&mut report.live.said);
         if report.live.version.is_some() {
             c.version = report.live.version.take();
         }

@@ -4,8 +4,8 @@ use super::Core;
 use crate::config::METRICS;
 use crate::export::push::{Batch, Paper, Sender};
 use crate::export::settings::Settings;
-use crate::export::{Format, Page, own, pbs, pve};
-use std::collections::BTreeSet;
+use crate::export::{Format, Page, guests, own, pbs, pve};
+use crate::poll::Kind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,20 +78,33 @@ impl Core {
         self.settle();
         let (state, now) = (&self.state, self.now.wall);
         let mut pages = Vec::new();
-        let mut add = |instance: &str, write: &dyn Fn(&mut Page)| {
-            let mut page = Page::new(Format::Prometheus);
-            write(&mut page);
+        let mut add = |instance: &str, page: Page| {
             pages.push(Paper { instance: instance.to_owned(), text: page.finish().into_bytes().into() });
         };
         let uptime = self.uptime_secs();
-        add("pulse", &|page| own::write(page, state, crate::update::VERSION, uptime));
-        let hosts: BTreeSet<&str> = state.nodes.iter().map(|n| n.instance.as_str()).collect();
-        for name in hosts {
-            add(name, &|page| _ = pve::write(page, state, name, now));
+        let mut page = Page::new(Format::Prometheus);
+        own::write(&mut page, state, crate::update::VERSION, uptime);
+        add("pulse", page);
+        for ((_, name), _) in self.connections.iter().filter(|((kind, _), _)| *kind == Kind::Pve) {
+            if let Some(page) = self.pve_page(name) {
+                add(name, page);
+            }
         }
         for server in &state.pbs {
-            add(&server.name, &|page| _ = pbs::write(page, state, &server.name, now));
+            let mut page = Page::new(Format::Prometheus);
+            if pbs::write(&mut page, state, &server.name, now) {
+                add(&server.name, page);
+            }
         }
         Batch { at_ms: self.now.unix_millis(), pages }
+    }
+
+    /// The metrics of a PVE connection; `None` when there is none of that name that has answered.
+    pub fn pve_page(&self, name: &str) -> Option<Page> {
+        let connection = self.connections.get(Kind::Pve, name).filter(|c| !c.said.resources.is_empty())?;
+        let mut page = Page::new(Format::Prometheus);
+        pve::write(&mut page, &connection.said);
+        guests::write(&mut page, &self.state, name, self.now.wall);
+        Some(page)
     }
 }

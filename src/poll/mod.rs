@@ -18,7 +18,8 @@ mod tests;
 mod worker;
 
 pub use report::{
-    Counters, Endpoint, EndpointState, ErrorSeen, Failure, FailureClass, Kind, Live, Report, Slow, Statistics, Version,
+    Endpoint, EndpointState, ErrorSeen, Failure, FailureClass, Kind, Live, Onboot, Report, Said, Slow, Statistics,
+    Version,
 };
 pub use target::{Monitor, Target};
 pub use worker::{Handle, start};

@@ -5,7 +5,9 @@ use crate::model::{
     BackupTask, Ceph, Cluster, Coverage, Guest, GuestSnapshot, Node, Now, PbsBackup, PbsInstance, PhysicalDisk,
     ReplicationJob, Storage, StorageBackup, Time, ZfsPool,
 };
+use crate::proxmox::pve::{ClusterItem, ReplicationItem, Resource, Subscription, UncoveredItem};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::proxmox::Kind;
@@ -47,20 +49,35 @@ pub struct Live {
     pub pbs: Option<PbsInstance>,
     /// Only when the connection is part of a cluster.
     pub cluster: Option<Cluster>,
-    /// The guests' cumulative counters as PVE counts them, for exporters.
-    pub counters: Vec<Counters>,
+    /// What PVE said, in its own words and figures, for exporters; nothing here is asked for their sake.
+    pub said: Arc<Said>,
     /// PVE's or PBS's own version, when known.
     pub version: Option<Version>,
 }
 
-/// Bytes since the guest's start.
+/// Answers of PVE as they are: raw figures, absent where PVE left them out.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Nodes, guests (templates too) and storages.
+    pub resources: Arc<Vec<Resource>>,
+    /// The cluster, if there is one, and its members.
+    pub members: Vec<ClusterItem>,
+    pub version: Option<Version>,
+    /// `None`: not known.
+    pub uncovered: Option<Vec<UncoveredItem>>,
+    pub replication: Vec<ReplicationItem>,
+    /// By node.
+    pub subscriptions: Vec<(String, Subscription)>,
+    /// Containers that say whether they start with their node.
+    pub onboot: Vec<Onboot>,
+}
+
+/// Whether a guest starts with its node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct Onboot {
+    pub node: String,
     pub vmid: i64,
-    pub network_in: u64,
-    pub network_out: u64,
-    pub disk_read: u64,
-    pub disk_write: u64,
+    pub starts: bool,
 }
 
 /// The answer of `/version`.

@@ -1,9 +1,10 @@
 //! The metrics routes and the summary: answers from memory, in the form the client asks for.
 
 use super::routes::{Limit, Policy, Route};
-use crate::export::{Format, Page, own, pbs, pve, summary};
+use crate::export::{Format, Page, own, pbs, summary};
 use crate::http::{Body, Call, Method, Response};
 use crate::owner::{Answer, Core};
+use crate::poll::Kind;
 
 pub const ROUTES: &[Route] = &[
     scraped("/metrics", "Metrics of Pulse itself", itself),
@@ -33,12 +34,15 @@ fn itself(core: &mut Core, call: &Call) -> Answer {
     finish(page)
 }
 
-/// `module`, `cluster` and `node` choose credentials and collectors in the exporter; here all is in memory anyway.
+/// `module`, `cluster` and `node` choose credentials and collectors in the exporter; here all is in memory anyway. Always
+/// the older text format, as the exporter's is: in OpenMetrics a gauge and a counter cannot differ by `_total` alone.
 fn of_pve(core: &mut Core, call: &Call) -> Answer {
-    let first = core.state.nodes.first().map(|n| n.instance.clone()).unwrap_or_default();
-    let target = call.query.get("target").unwrap_or(&first);
-    let mut page = page(call);
-    if pve::write(&mut page, &core.state, target, core.now.wall) { finish(page) } else { unknown() }
+    let first = core.connections.iter().find(|((kind, _), _)| *kind == Kind::Pve).map(|((_, name), _)| name);
+    let target = call.query.get("target").or(first.map(String::as_str)).unwrap_or_default();
+    match core.pve_page(target) {
+        Some(page) => finish(page),
+        None => unknown(),
+    }
 }
 
 fn of_pbs(core: &mut Core, call: &Call) -> Answer {

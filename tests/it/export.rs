@@ -7,27 +7,50 @@ use crate::support::desk::Desk;
 use crate::support::folder::Folder;
 use pulse::http::Method;
 use pulse::model::{Guest, Node, Storage, Usage};
+use pulse::poll::{Kind, Live, Report, Said, Slow, Statistics};
+use pulse::proxmox::List;
+use pulse::proxmox::pve::Resource;
+use std::sync::Arc;
 
+/// A connection `home` as PVE tells it and as Pulse sees it.
 fn desk(folder: &Folder) -> Desk {
     let mut desk = Desk::open(folder, &[]);
-    let state = &mut desk.core.state;
-    state.nodes.push(Node {
-        name: "pve1".into(),
+    desk.core.connections.expect(&[(Kind::Pve, "home".to_owned())]);
+    let resources: List<Resource> = serde_json::from_str(
+        r#"[{"type":"node","id":"node/pve1","node":"pve1","status":"online","cpu":0.251234567,"maxcpu":4},
+            {"type":"qemu","id":"qemu/100","vmid":100,"node":"pve1","name":"a\"b\\c\nd","status":"running","disk":0,
+             "maxdisk":1000,"lock":"backup","hastate":"started","tags":"x;y","template":0,"netin":7,"diskread":8},
+            {"type":"qemu","id":"qemu/900","vmid":900,"node":"pve1","name":"gold","status":"stopped","template":1},
+            {"type":"storage","id":"storage/pve1/nas","storage":"nas","node":"pve1","status":"available","shared":1,
+             "plugintype":"nfs","content":"iso,backup,images"},
+            {"type":"storage","id":"storage/pve2/nas","storage":"nas","node":"pve2","status":"unknown","shared":1}]"#,
+    )
+    .unwrap();
+    let said = Said { resources: Arc::new(resources.0), ..Said::default() };
+    let now = desk.core.now;
+    desk.core.report(Report {
         instance: "home".into(),
-        status: "online".into(),
-        cpu: 0.25,
-        ..Node::default()
+        kind: Kind::Pve,
+        at: now,
+        took: std::time::Duration::ZERO,
+        reachable: true,
+        offline: false,
+        failure: None,
+        live: Live { said: Arc::new(said), ..Live::default() },
+        slow: Slow::default(),
+        statistics: Statistics::default(),
+        endpoints: None,
     });
+    let state = &mut desk.core.state;
+    state.nodes.push(Node { name: "pve1".into(), instance: "home".into(), status: "online".into(), ..Node::default() });
     state.vms.push(Guest {
         vmid: 100,
-        name: "a\"b\\c\nd".into(),
+        name: "web".into(),
         node: "pve1".into(),
         instance: "home".into(),
         status: "running".into(),
         r#type: "qemu".into(),
         disk: Usage::of(1000, 400),
-        lock: "backup".into(),
-        tags: vec!["x".into(), "y".into()],
         ..Guest::default()
     });
     state.storage.push(Storage {
@@ -58,9 +81,16 @@ fn series_have_the_exporters_names_and_hostile_labels_stay_labels() {
     for line in [
         "pve_up{id=\"node/pve1\"} 1",
         "pve_up{id=\"qemu/100\"} 1",
-        "pve_up{id=\"storage/pve2/nas\"} 1",
-        "pve_cpu_usage_ratio{id=\"node/pve1\"} 0.25",
-        "pve_disk_usage_bytes{id=\"qemu/100\"} 400",
+        "pve_up{id=\"storage/pve2/nas\"} 0",
+        "pve_up{id=\"qemu/900\"} 0",
+        "pve_cpu_usage_ratio{id=\"node/pve1\"} 0.251234567",
+        "pve_disk_usage_bytes{id=\"qemu/100\"} 0",
+        "pulse_guest_disk_usage_bytes{id=\"qemu/100\"} 400",
+        "pve_network_receive_bytes{id=\"qemu/100\"} 7",
+        "pve_disk_read_bytes_total{id=\"qemu/100\"} 8",
+        "pve_ha_state{id=\"qemu/100\",state=\"started\"} 1",
+        "pve_ha_state{id=\"qemu/100\",state=\"error\"} 0",
+        "pve_storage_info{id=\"storage/pve1/nas\",node=\"pve1\",storage=\"nas\",plugintype=\"nfs\",content=\"backup,images,iso\"} 1",
         "pve_lock_state{id=\"qemu/100\",state=\"backup\"} 1",
         "pve_lock_state{id=\"qemu/100\",state=\"clone\"} 0",
         r#"pve_guest_info{id="qemu/100",node="pve1",name="a\"b\\c\nd",type="qemu",template="0",tags="x;y"} 1"#,

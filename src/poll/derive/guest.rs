@@ -51,7 +51,7 @@ pub struct Seen {
 
 impl Seen {
     /// From `/cluster/resources`; `None` for what is no guest.
-    pub fn from_resource(r: Resource) -> Option<Seen> {
+    pub fn from_resource(r: &Resource) -> Option<Seen> {
         let sort = match r.kind.as_str() {
             "qemu" => Sort::Qemu,
             "lxc" | "openvz" => Sort::Lxc,
@@ -61,9 +61,9 @@ impl Seen {
         Some(Seen {
             sort,
             vmid: r.vmid.filter(|v| *v > 0)?,
-            node: Some(r.node).filter(|n| !n.is_empty())?,
-            name: r.name,
-            status: r.status,
+            node: Some(r.node.clone()).filter(|n| !n.is_empty())?,
+            name: r.name.clone(),
+            status: r.status.clone(),
             cpu: fraction(r.cpu),
             cpus: r.maxcpu.unwrap_or(0.0),
             mem: r.mem.unwrap_or(0),
@@ -73,10 +73,10 @@ impl Seen {
             counters,
             uptime: r.uptime.unwrap_or(0),
             template: r.template,
-            tags: r.tags,
-            lock: r.lock,
-            ha_state: Some(r.hastate),
-            pool: Some(r.pool),
+            tags: r.tags.clone(),
+            lock: r.lock.clone(),
+            ha_state: Some(r.hastate.clone()),
+            pool: Some(r.pool.clone()),
         })
     }
 
@@ -295,7 +295,7 @@ mod tests {
         }
         let text = include_str!("../../../tests/data/pve8/resources.json");
         let all = serde_json::from_str::<Answer>(text).unwrap().data.0;
-        all.into_iter().filter_map(Seen::from_resource).collect()
+        all.iter().filter_map(Seen::from_resource).collect()
     }
 
     fn running(sort: Sort) -> Seen {

@@ -38,6 +38,8 @@ pub(super) struct Kept {
     disk_status: String,
     addresses: Vec<String>,
     os: Option<String>,
+    /// It starts with its node; `None` when that is not known, or not said.
+    pub onboot: Option<bool>,
     snapshots: Option<Held<Vec<SnapshotItem>>>,
     /// What was asked, and when it is due again.
     due_ms: Vec<(What, u64)>,
@@ -56,6 +58,7 @@ impl Kept {
             disk_status: String::new(),
             addresses: Vec::new(),
             os: None,
+            onboot: None,
             snapshots: None,
             due_ms: Vec::new(),
             agent_failures: 0,

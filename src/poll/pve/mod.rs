@@ -3,6 +3,7 @@
 mod ask;
 mod guests;
 mod nodes;
+mod said;
 mod take;
 mod view;
 
@@ -22,10 +23,11 @@ use super::target::Target;
 use super::worker::{Clock, Cycle};
 use crate::model::{Ceph, Cluster, Coverage, HaResource, Now, StorageBackup, Time};
 use crate::proxmox::Error;
-use crate::proxmox::pve::StorageDefinition;
+use crate::proxmox::pve::{ClusterItem, Resource, StorageDefinition, UncoveredItem};
 use ask::{Ask, Got, Topic};
 use guests::{Guests, Rules};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A cycle begins no request after this.
@@ -64,6 +66,10 @@ pub(super) struct PvePoll {
     ha: Vec<HaResource>,
     nodes: BTreeMap<String, nodes::Kept>,
     guests: Guests,
+    /// The list of everything, and what `/cluster/status` and the backup jobs said, in PVE's words.
+    resources: Arc<Vec<Resource>>,
+    members: Vec<ClusterItem>,
+    uncovered: Option<Held<Vec<UncoveredItem>>>,
     rates: Rates,
     definitions: Option<Held<Vec<StorageDefinition>>>,
     /// By node (`shared` for shared ones) and storage.
@@ -112,6 +118,9 @@ impl PvePoll {
             ha: Vec::new(),
             nodes: BTreeMap::new(),
             guests: Guests::default(),
+            resources: Arc::default(),
+            members: Vec::new(),
+            uncovered: None,
             rates: Rates::default(),
             definitions: None,
             files: BTreeMap::new(),
@@ -212,7 +221,8 @@ impl PvePoll {
                     let nodes: Vec<NodeSeen> = all.iter().filter_map(NodeSeen::from_resource).collect();
                     // Without Sys.Audit the list has no nodes; the node lists have.
                     if !nodes.is_empty() {
-                        let guests = all.into_iter().filter_map(GuestSeen::from_resource).collect();
+                        let guests = all.iter().filter_map(GuestSeen::from_resource).collect();
+                        self.keep_resources(all);
                         self.take_nodes(nodes);
                         self.take_guests(guests, |_| true, clock.now());
                         return Ok(());
@@ -235,18 +245,25 @@ impl PvePoll {
         let both = online.iter().flat_map(|n| [Sort::Qemu, Sort::Lxc].map(|s| Topic::Guests(n.clone(), s)));
         let asks: Vec<Ask> = both.map(Ask::from).collect();
         self.allowance.spend(asks.len());
+        let mut rows: Vec<Resource> = items.iter().map(said::of_node).collect();
         for (ask, answer) in self.many(clock, asks, until) {
             let Topic::Guests(node, sort) = &ask.topic else { continue };
             match answer {
                 Ok(Got::Guests(items)) => {
+                    rows.extend(items.iter().map(|g| said::of_guest(*sort, node, g)));
                     let seen = items.into_iter().filter_map(|g| GuestSeen::from_item(*sort, node, g)).collect();
                     self.take_guests(seen, |s| s.node == *node && s.sort == *sort, clock.now());
                 }
                 // The guests stay as they were last seen.
-                Err(error) => self.note_failure(&ask.topic, &error, clock.now()),
+                Err(error) => {
+                    let theirs = |r: &&Resource| r.node == *node && r.kind == sort.as_str();
+                    rows.extend(self.resources.iter().filter(theirs).cloned());
+                    self.note_failure(&ask.topic, &error, clock.now());
+                }
                 Ok(_) => {}
             }
         }
+        self.keep_resources(rows);
         let offline = |n: &str| self.nodes.get(n).is_some_and(|k| !k.seen.is_online());
         self.guests.unknown_on(offline);
         Ok(())

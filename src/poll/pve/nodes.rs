@@ -8,7 +8,7 @@ use crate::poll::derive::{Source, backup, cluster, disks, storage};
 use crate::poll::hold::{Held, held};
 use crate::proxmox::pve::{
     CertificateItem, ContentItem, DiskItem, NodeStatus, ReplicationItem, ServiceItem, SmartReport, StorageItem,
-    TaskItem, ZfsItem,
+    Subscription, TaskItem, ZfsItem,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -29,13 +29,15 @@ pub(super) struct Kept {
     pub status: Option<Held<NodeStatus>>,
     pub storage: Option<Held<Vec<StorageItem>>>,
     pub updates: Option<Held<i64>>,
-    pub subscription: Option<Held<String>>,
+    pub subscription: Option<Held<Subscription>>,
     pub certificate: Option<Held<Time>>,
     pub services: Option<Held<Vec<Service>>>,
     pub zfs: Option<Held<Vec<ZfsPool>>>,
     pub disks: Option<Held<Vec<DiskItem>>>,
     pub smart: BTreeMap<String, Held<SmartReport>>,
     pub replication: Option<Held<Vec<ReplicationJob>>>,
+    /// The same in PVE's words.
+    pub replication_said: Option<Held<Vec<ReplicationItem>>>,
     /// vzdump tasks by their UPID.
     tasks: BTreeMap<String, BackupTask>,
     /// The newest start of an answer, seconds.
@@ -55,7 +57,7 @@ impl Kept {
                 status: self.status.as_ref().and_then(|s| s.within(ms, FRESH_MS)),
                 local_storage: held(&self.storage, ms).and_then(|s| storage::local(s)),
                 updates: held(&self.updates, ms).copied(),
-                subscription: held(&self.subscription, ms).map(String::as_str),
+                subscription: held(&self.subscription, ms).map(|s| s.status.as_str()),
                 certificate_expiry: held(&self.certificate, ms).copied(),
                 failed_services: held(&self.services, ms).map_or(&[][..], Vec::as_slice),
                 before: self.before.as_ref(),

@@ -122,7 +122,7 @@ impl PvePoll {
     fn keep(&mut self, ask: &Ask, got: Got, now: Now) {
         let instance = self.target.instance.clone();
         match (&ask.topic, got) {
-            (Topic::ClusterStatus, Got::ClusterStatus(items)) => self.keep_cluster(&items),
+            (Topic::ClusterStatus, Got::ClusterStatus(items)) => self.keep_cluster(items),
             (Topic::Nodes, Got::Nodes(items)) => self.keep_fingerprints(&items),
             (Topic::StorageDefinitions, Got::StorageDefinitions(mut all)) => {
                 all.truncate(STORAGES_MAX);
@@ -135,6 +135,7 @@ impl PvePoll {
             (Topic::ReplicationJobs, Got::Replication(jobs)) => self.keep_replication_jobs(jobs.is_empty(), now),
             (Topic::NotBackedUp, Got::NotBackedUp(items)) => {
                 let coverage = cluster::coverage(&instance, &items);
+                self.uncovered = Some(Held::new(items, now));
                 self.changed.coverage |= replace(&mut self.coverage, coverage, now);
             }
             (Topic::Ceph, Got::Ceph(status)) => {
@@ -159,6 +160,7 @@ impl PvePoll {
             }
             (Topic::Replication(_), Got::Replication(all)) => {
                 changed.replication |= kept.took_replication(&instance, &all, now);
+                kept.replication_said = Some(Held::new(all, now));
             }
             (Topic::Zfs(_), Got::Zfs(all)) => changed.zfs |= kept.took_zfs(&instance, &all, now),
             (Topic::Disks(_), Got::Disks(all)) => changed.disks |= kept.took_disks(all, now),
@@ -167,7 +169,7 @@ impl PvePoll {
                 changed.disks = true;
             }
             (Topic::Services(_), Got::Services(all)) => kept.took_services(&all, now),
-            (Topic::Subscription(_), Got::Subscription(s)) => kept.subscription = Some(Held::new(s.status, now)),
+            (Topic::Subscription(_), Got::Subscription(s)) => kept.subscription = Some(Held::new(s, now)),
             (Topic::Updates(_), Got::Updates(n)) => {
                 kept.updates = Some(Held::new(i64::try_from(n).unwrap_or(i64::MAX), now));
             }
@@ -203,7 +205,10 @@ impl PvePoll {
             Got::File(file) => kept.got_meminfo(&file.content, now),
             Got::Interfaces(all) => kept.got_addresses(what, guest::addresses(&all), now),
             Got::Os(os) => kept.got_os(what, guest::os_of_vm(&os), now),
-            Got::Config(config) => kept.got_os(what, guest::os_of_container(&config), now),
+            Got::Config(config) => {
+                kept.onboot = config.onboot;
+                kept.got_os(what, guest::os_of_container(&config), now);
+            }
             Got::Snapshots(all) => {
                 let changed = kept.got_snapshots(all, now);
                 self.changed.snapshots |= changed;
@@ -228,13 +233,15 @@ impl PvePoll {
         self.replicating = !none;
         if none {
             for kept in self.nodes.values_mut() {
+                kept.replication_said = None;
                 self.changed.replication |= replace(&mut kept.replication, Vec::new(), now);
             }
         }
     }
 
-    fn keep_cluster(&mut self, items: &[ClusterItem]) {
-        self.cluster = cluster::cluster(&self.target.instance, items);
+    fn keep_cluster(&mut self, items: Vec<ClusterItem>) {
+        self.cluster = cluster::cluster(&self.target.instance, &items);
+        self.members = items;
         self.clustered = Some(self.cluster.is_some());
         self.find_endpoints();
     }

@@ -9,7 +9,7 @@ use crate::poll::derive::guest::Sort;
 use crate::poll::derive::storage::OfNode;
 use crate::poll::derive::{Source, disks, guest, node, storage};
 use crate::poll::hold::held;
-use crate::poll::report::{Counters, Kind, Live, Report, Slow};
+use crate::poll::report::{Kind, Live, Report, Slow};
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl PvePoll {
         let mut kept = std::mem::take(&mut self.nodes);
         let nodes = kept.values_mut().map(|k| k.document(&self.source(seen), now)).collect();
         self.nodes = kept;
-        let (guests, counters) = self.guests_now(now);
+        let guests = self.guests_now(now);
         let (vms, containers) = guests.into_iter().partition(|g: &Guest| g.r#type == "qemu");
         Live {
             nodes,
@@ -76,7 +76,7 @@ impl PvePoll {
             storage: if self.target.monitor.storage { self.storages(now.mono_ms) } else { Vec::new() },
             pbs: None,
             cluster: self.cluster.clone().map(|c| Cluster { ha: self.ha.clone(), ..c }),
-            counters,
+            said: self.said(now),
             version: self.version.clone(),
         }
     }
@@ -97,14 +97,13 @@ impl PvePoll {
             c.quorate = false;
             c.members.iter_mut().for_each(|m| m.online = false);
         }
-        live.counters.clear();
         live
     }
 
-    fn guests_now(&mut self, now: Now) -> (Vec<Guest>, Vec<Counters>) {
+    fn guests_now(&mut self, now: Now) -> Vec<Guest> {
         let uncovered: Option<HashSet<i64>> =
             held(&self.coverage, now.mono_ms).map(|c| c.uncovered.iter().copied().collect());
-        let (mut out, mut counters) = (Vec::with_capacity(self.guests.len()), Vec::new());
+        let mut out = Vec::with_capacity(self.guests.len());
         for kept in self.guests.iter() {
             let seen = &kept.seen;
             let watched = match seen.sort {
@@ -122,16 +121,11 @@ impl PvePoll {
                     [0; 4]
                 }
             };
-            if let Some([network_in, network_out, disk_read, disk_write]) =
-                seen.counters.map(|c| c.map(i64::unsigned_abs))
-            {
-                counters.push(Counters { vmid: seen.vmid, network_in, network_out, disk_read, disk_write });
-            }
             let covered = uncovered.as_ref().map(|u| !u.contains(&seen.vmid));
             let source = Source { now: kept.listed, ..self.source(now) };
             out.push(guest::guest(&source, seen, &kept.detail(now.mono_ms, covered), rates));
         }
-        (out, counters)
+        out
     }
 
     /// All storages; those of nodes that are not online come from what they last said.

@@ -8,6 +8,7 @@ rows! {
     pub struct Resource {
         /// `node`, `qemu`, `lxc`, `storage`, …
         kind: text = "type",
+        id: text,
         node: text,
         name: text,
         status: text,
@@ -28,31 +29,48 @@ rows! {
         lock: text,
         hastate: text,
         pool: text,
+        /// Storages only, as are the next three.
+        storage: text,
+        plugintype: text,
+        content: text,
+        shared: boolean,
     }
 
     /// An item of `/cluster/status`: the cluster itself or a member.
     pub struct ClusterItem {
         /// `cluster` or `node`.
         kind: text = "type",
+        id: text,
         name: text,
         ip: text,
         online: boolean,
         local: boolean,
         quorate: boolean,
+        /// Of a member: its subscription, and its number (text here, as labels are).
+        level: text,
+        nodeid: text,
+        /// Of the cluster: how many members, and how often its configuration changed.
+        nodes: text,
+        version: text,
     }
 
     /// An item of `/cluster/backup-info/not-backed-up`.
     pub struct UncoveredItem {
+        kind: text = "type",
         vmid: integer,
     }
 
     /// An item of `/nodes/{node}/replication` (all but `id` unlisted) or `/cluster/replication`.
     pub struct ReplicationItem {
         id: text,
+        kind: text = "type",
         guest: integer,
+        /// `qemu` or `lxc`.
+        vmtype: text,
         source: text,
         target: text,
         last_sync: integer,
+        last_try: integer,
         next_sync: integer,
         duration: number,
         fail_count: integer,

@@ -91,6 +91,7 @@ rows! {
     /// `/nodes/{node}/lxc/{vmid}/config`.
     pub struct ContainerConfig {
         ostype: text,
+        onboot: boolean,
     }
 
     /// An item of a guest's `/snapshot` list.

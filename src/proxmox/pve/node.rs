@@ -105,6 +105,9 @@ rows! {
     /// `/nodes/{node}/subscription` of both products.
     pub struct Subscription {
         status: text,
+        /// `c`, `b`, `s` or `p`; absent without a subscription. Unlisted, as is `nextduedate` (`2030-12-31`).
+        level: text,
+        nextduedate: text,
     }
 
     /// An item of `/nodes/{node}/apt/update` (unlisted in PVE's schema).
