@@ -5,6 +5,9 @@ use crate::model::{Datastore, PbsInstance, State, Time};
 
 type Figure<T> = (&'static str, &'static str, fn(&T) -> f64);
 
+/// A name that others made and that sounds like a counter's: without a type it is not held to be one. So below.
+const UNTYPED: [&str; 1] = ["pbs_host_memory_total"];
+
 const SERVER: &[Figure<PbsInstance>] = &[
     ("pbs_up", "Whether the server answers", |p| f64::from(u8::from(p.status == "online"))),
     ("pbs_host_cpu_usage", "CPU use, as a fraction", |p| p.cpu / 100.0),
@@ -24,7 +27,7 @@ const DATASTORES: &[Figure<Datastore>] = &[
 pub fn write(page: &mut Page, state: &State, name: &str, now: Time) -> bool {
     let Some(server) = state.pbs.iter().find(|p| p.name == name) else { return false };
     for (name, help, figure) in SERVER {
-        page.family(name, "gauge", help);
+        page.family(name, if UNTYPED.contains(name) { "untyped" } else { "gauge" }, help);
         page.sample(&[], figure(server));
     }
     let stores = server.datastores.as_deref().unwrap_or_default();
@@ -43,7 +46,7 @@ pub fn write(page: &mut Page, state: &State, name: &str, now: Time) -> bool {
             *newest = (*newest).max(b.backup_time);
         }
     }
-    page.family("pbs_snapshot_count", "gauge", "Snapshots in a datastore");
+    page.family("pbs_snapshot_count", "untyped", "Snapshots in a datastore");
     for (d, (count, _)) in stores.iter().zip(&counts) {
         page.sample(&[("datastore", &d.name)], *count);
     }

@@ -51,7 +51,7 @@ pub fn query(kind: Kind, metric: Metric, ids: &[&str], step: i64) -> Option<Stri
     let share = |used: &str, of: &str| format!("100*{}/{}", mean(used), mean(of));
     let either = |ours: String, theirs: String| format!("({ours}) or ({theirs})");
     let rate = |ours: &str, theirs: &str| either(mean(ours), format!("rate({theirs}{select}[{step}s])"));
-    Some(match (kind, metric) {
+    let figure = match (kind, metric) {
         (Kind::Guest | Kind::Node, Metric::Cpu) => format!("100*{}", mean("pve_cpu_usage_ratio")),
         (Kind::Guest, Metric::Memory) => either(
             share("pulse_guest_memory_usage_bytes", "pulse_guest_memory_size_bytes"),
@@ -85,7 +85,9 @@ pub fn query(kind: Kind, metric: Metric, ids: &[&str], step: i64) -> Option<Stri
         (Kind::Datastore, Metric::Total) => mean("pbs_size"),
         (Kind::Datastore, Metric::Avail) => mean("pbs_available"),
         _ => return None,
-    })
+    };
+    // The same figures may be there twice, scraped and pushed.
+    Some(format!("avg by (instance, {label}) ({figure})"))
 }
 
 /// A text as a regular expression that means nothing but itself, inside a quoted string of PromQL.
@@ -160,16 +162,18 @@ mod tests {
     #[test]
     fn queries_name_few_subjects_and_their_names_are_taken_literally() {
         let one = query(Kind::Guest, Metric::Cpu, &["qemu/100", "lxc/101"], 300).unwrap();
-        assert_eq!(one, "100*avg_over_time(pve_cpu_usage_ratio{id=~\"qemu/100|lxc/101\"}[300s])");
+        let expected = "avg by (instance, id) (100*avg_over_time(pve_cpu_usage_ratio{id=~\"qemu/100|lxc/101\"}[300s]))";
+        assert_eq!(one, expected);
         let hostile = query(Kind::Storage, Metric::Used, &["storage/a/x\"}) or vector(1)\\"], 60).unwrap();
         assert_eq!(
             hostile,
-            "avg_over_time(pve_disk_usage_bytes{id=~\"storage/a/x\\\\\\\"\\\\}\\\\) or vector\\\\(1\\\\)\\\\\\\\\"}[60s])"
+            "avg by (instance, id) (avg_over_time(pve_disk_usage_bytes{id=~\"storage/a/x\\\\\\\"\\\\}\\\\) or vector\\\\(1\\\\)\\\\\\\\\"}[60s]))"
         );
         let ids: Vec<String> = (0..100).map(|n| format!("qemu/{n}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         assert!(query(Kind::Guest, Metric::NetIn, &ids, 60).unwrap().contains("{id=~\".+\"}"));
-        assert_eq!(query(Kind::Pbs, Metric::Cpu, &[""], 60).unwrap(), "100*avg_over_time(pbs_host_cpu_usage[60s])");
+        let pbs = "avg by (instance, id) (100*avg_over_time(pbs_host_cpu_usage[60s]))";
+        assert_eq!(query(Kind::Pbs, Metric::Cpu, &[""], 60).unwrap(), pbs);
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Page {
             _ => name,
         };
         self.name = name;
+        let kind = if kind == "untyped" && self.format == Format::OpenMetrics { "unknown" } else { kind };
         let _ = writeln!(self.text, "# HELP {family} {help}\n# TYPE {family} {kind}");
     }
     /// One sample of the family begun last. What is no number is left out.

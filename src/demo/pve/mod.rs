@@ -63,6 +63,7 @@ pub const ROUTES: &[Route] = &[
     get("/nodes/{node}/certificates/info", NONE, NONE, node::certificates),
     get("/nodes/{node}/network", &["type"], NONE, node::network),
     get("/nodes/{node}/replication", &["guest:int"], NONE, node::replication),
+    get("/nodes/{node}/replication/{id}/status", NONE, NONE, node::replication_status),
     get("/nodes/{node}/disks/list", DISKS, SYS, hardware::disks),
     get("/nodes/{node}/disks/smart", &["disk!", "healthonly:bool"], SYS, hardware::smart),
     get("/nodes/{node}/disks/zfs", NONE, SYS, hardware::zfs),

@@ -1,6 +1,6 @@
 //! What concerns one node: its state, services, updates, certificate, network.
 
-use crate::demo::ask::{Ask, Outcome, data};
+use crate::demo::ask::{Ask, Outcome, Refusal, data};
 use crate::demo::spec::Version;
 use crate::demo::world::{DAY, Node, NodeFigures, Pve};
 use crate::json::{json, put};
@@ -193,6 +193,15 @@ pub fn replication(ask: &Ask) -> Outcome {
         rows.push(replication_row(pve, guest.vmid, index, target, ask.t));
     }
     data(rows)
+}
+
+pub fn replication_status(ask: &Ask) -> Outcome {
+    let (pve, index) = ask.node()?;
+    let found = super::cluster::replicated(pve).find(|(g, _)| format!("{}-0", g.vmid) == ask.part("id"));
+    match found {
+        Some((guest, target)) => data(replication_row(pve, guest.vmid, index, target, ask.t)),
+        None => Err(Refusal::new(500, "no such replication job")),
+    }
 }
 
 fn replication_row(pve: &Pve, vmid: u32, source: usize, target: usize, t: i64) -> Value {
