@@ -14,6 +14,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/config/nodes", Policy::Read, "The configured connections, without secrets", list),
     Route::new(Method::Get, "/api/nodes", Policy::Read, "The same list", list),
     Route::new(Method::Post, "/api/config/nodes", Policy::Manage, "Add a connection", add),
+    Route::new(Method::Post, "/api/nodes", Policy::Manage, "The same", add),
     Route::new(Method::Post, "/api/config/nodes/test-connection", Policy::Manage, "Try a connection", test_connection),
     Route::new(
         Method::Post,

@@ -8,6 +8,7 @@ mod demo;
 mod discover;
 mod door;
 mod door_kit;
+mod examples;
 mod export;
 mod history;
 mod nodes;

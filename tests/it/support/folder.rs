@@ -22,6 +22,12 @@ impl Folder {
         }
         folder
     }
+    /// The folder for somebody else to remove.
+    pub fn keep(self) -> PathBuf {
+        let path = self.0.clone();
+        std::mem::forget(self);
+        path
+    }
     pub fn path(&self) -> &Path {
         &self.0
     }

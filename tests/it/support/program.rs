@@ -32,8 +32,20 @@ impl Program {
         self
     }
 
-    /// `pulse serve` on a folder that is there.
+    /// `pulse serve` in a new folder with these variables; authentication is as they say.
+    pub fn with(vars: &[(&str, &str)]) -> Program {
+        let dir = super::folder::Folder::new("program").keep();
+        let mut program = Program::start(&dir, vars);
+        program.own_dir = true;
+        program
+    }
+
+    /// `pulse serve` on a folder that is there, without authentication.
     pub fn on(dir: &Path) -> Program {
+        Program::start(dir, &[("DISABLE_AUTH", "true")])
+    }
+
+    fn start(dir: &Path, vars: &[(&str, &str)]) -> Program {
         let port_file = dir.join("port");
         let _ = std::fs::remove_file(&port_file);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).unwrap();
@@ -43,9 +55,9 @@ impl Program {
             .env("PULSE_PORT_FILE", &port_file)
             .env("PORT", "0")
             .env("BIND_ADDRESS", "127.0.0.1")
-            .env("DISABLE_AUTH", "true")
             .env("DISCOVERY_ENABLED", "false")
             .env("PULSE_UPDATE_SERVER", "http://127.0.0.1:9")
+            .envs(vars.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
