@@ -1,11 +1,14 @@
 //! From a Proxmox host to the state: the real program polls simulated hosts over HTTPS and shows what they know;
 //! an acknowledged change outlives any kill.
 
+use crate::support::folder;
+use crate::support::host::{self, Reply};
 use crate::support::program::Program;
 use crate::support::shape;
 use pulse::demo::{self, Connection, Spec};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 fn add(program: &Program, host: &Connection, name: &str) {
     let all = ["VMs", "Containers", "Storage", "Backups", "Datastores"].map(|f| (format!("monitor{f}"), json!(true)));
@@ -63,22 +66,40 @@ fn added_hosts_appear_with_their_nodes_guests_storages_and_backups() {
     assert!(program.get("/api/backups/pbs")["backups"].as_array().is_some_and(|l| !l.is_empty()));
 }
 
+/// What 4.9 answered to `path`, as kept in `tests/data/reference`; the folder beside the repository when it is there.
+fn reference(file: &str) -> Value {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/reference").join(file);
+    let kept = folder::data("reference").join(file);
+    serde_json::from_slice(&std::fs::read(if beside.exists() { beside } else { kept }).unwrap()).unwrap()
+}
+
+// The index names every path that was recorded of 4.9 without a connection, with its status.
 #[test]
-fn a_fresh_program_has_the_shapes_of_its_predecessor() {
-    let program = Program::open();
-    for (path, reference) in [
-        ("/api/state", "api__state"),
-        ("/api/health", "api__health"),
-        ("/api/version", "api__version"),
-        ("/api/config/nodes", "api__config__nodes"),
-        ("/api/backups", "api__backups"),
-        ("/api/backups/pve", "api__backups__pve"),
-        ("/api/backups/pbs", "api__backups__pbs"),
-        ("/api/backups/unified", "api__backups__unified"),
-        ("/api/snapshots", "api__snapshots"),
-    ] {
-        shape::assert_like(reference, &program.get(path));
+fn a_fresh_program_has_the_shapes_of_its_predecessor_on_every_path_of_the_index() {
+    let releases = host::http(|_| {
+        Reply::json(r#"{"tag_name":"v0.0.1","name":"v0.0.1","prerelease":false,"published_at":"2025-01-01T00:00:00Z"}"#)
+    });
+    let program = Program::with(&[("API_TOKEN", "shapes"), ("PULSE_UPDATE_SERVER", &releases.url)]);
+    let mut wrong = Vec::new();
+    for entry in reference("index.json").as_array().unwrap() {
+        let path = entry["path"].as_str().unwrap();
+        // Until the room of discovery has its route.
+        if path == "/api/discover" && !pulse::web::router::routes().any(|r| r.path == path) {
+            continue;
+        }
+        let with_token = format!("{path}{}token=shapes", if path.contains('?') { '&' } else { '?' });
+        let (status, answer) = program.send("GET", &with_token, &Value::Null);
+        // 4.9 asked for an id here; the public document lists all storages.
+        let (expected, like) = match path {
+            "/api/storage/" => (200, json!({ "data": [], "timestamp": 1 })),
+            _ => (entry["status"].as_u64().unwrap(), reference(entry["file"].as_str().unwrap())),
+        };
+        if u64::from(status) != expected {
+            wrong.push(format!("{path}: {status}, not {expected}: {answer}"));
+        }
+        wrong.extend(shape::differences(&like, &answer).iter().map(|what| format!("{path}: {what}")));
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(program.get("/api/state")["stats"]["version"], "2.0.0-go");
 }
 
