@@ -1,7 +1,7 @@
 //! What only Pulse knows of the guests of a connection, under its own names: disks as their agents see them, corrected
 //! memory, rates, backups.
 
-use super::Page;
+use super::{Labels, Page};
 use crate::model::{Guest, State, Time, Usage};
 
 type Figure = (&'static str, &'static str, fn(&Guest) -> Option<f64>);
@@ -35,15 +35,19 @@ fn disk(g: &Guest) -> Option<&Usage> {
 pub fn write(page: &mut Page, state: &State, instance: &str, now: Time) {
     let mine = state.vms.iter().chain(&state.containers).filter(|g| g.instance == instance);
     let guests: Vec<(String, &Guest)> = mine.map(|g| (format!("{}/{}", g.r#type, g.vmid), g)).collect();
+    let labels: Vec<Labels> = guests.iter().map(|(id, _)| Labels::of(&[("id", id)])).collect();
+    let each = || guests.iter().map(|(_, g)| *g).zip(&labels);
     for (name, help, figure) in GUESTS {
         page.family(name, "gauge", help);
-        for (id, value) in guests.iter().filter_map(|(id, g)| Some((id, figure(g)?))) {
-            page.sample(&[("id", id)], value);
+        for (g, id) in each() {
+            if let Some(value) = figure(g) {
+                page.put(id, value);
+            }
         }
     }
     page.family("pulse_guest_backup_age_seconds", "gauge", "Time since the last backup; absent when there is none");
-    for (id, g) in guests.iter().filter(|(_, g)| g.last_backup.is_set()) {
-        page.sample(&[("id", id)], now.since(g.last_backup).as_secs_f64().round());
+    for (g, id) in each().filter(|(g, _)| g.last_backup.is_set()) {
+        page.put(id, now.since(g.last_backup).as_secs_f64().round());
     }
     for (name, help, used) in [
         ("pulse_guest_filesystem_size_bytes", "Space of a file system, as the agent says", false),

@@ -13,4 +13,4 @@ pub mod summary;
 mod text;
 
 pub use settings::Settings;
-pub use text::{Format, Page};
+pub use text::{Format, Labels, Page};

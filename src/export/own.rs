@@ -1,11 +1,30 @@
 //! Pulse itself as metrics: its connections, its alerts, its requests to the hosts.
 
 use super::Page;
+use super::push::Tally;
 use crate::model::State;
 use std::collections::BTreeMap;
 
+/// How the way to one receiver goes: its name, the tally of its thread, batches there was no time for.
+pub type Pushed = (String, Tally, u64);
+
+type PushFigure = (&'static str, &'static str, &'static str, fn(&Pushed) -> f64);
+
+const PUSHES: &[PushFigure] = &[
+    ("pulse_push_up", "gauge", "Whether the last request to a receiver arrived", |(_, t, _)| {
+        f64::from(u8::from(t.failure.is_none()))
+    }),
+    ("pulse_push_requests_total", "counter", "Requests that a receiver took", |(_, t, _)| t.delivered as f64),
+    ("pulse_push_refused_total", "counter", "Requests that a receiver refused for good", |(_, t, _)| t.refused as f64),
+    ("pulse_push_skipped_total", "counter", "Batches for which a receiver was too slow", |(_, _, n)| *n as f64),
+    ("pulse_push_waiting_bytes", "gauge", "Bytes on disk that wait for a receiver", |(_, t, _)| t.waiting_bytes as f64),
+    ("pulse_push_given_up_bytes_total", "counter", "Bytes for which there was no room on disk", |(_, t, _)| {
+        t.given_up_bytes as f64
+    }),
+];
+
 /// Writes what Pulse knows of itself; `version` is the product's.
-pub fn write(page: &mut Page, state: &State, version: &str, uptime_secs: f64) {
+pub fn write(page: &mut Page, state: &State, version: &str, uptime_secs: f64, pushed: &[Pushed]) {
     page.family("pulse_build_info", "gauge", "The version that runs");
     page.sample(&[("version", version)], 1.0);
     page.family("pulse_uptime_seconds", "gauge", "Time since Pulse started");
@@ -22,6 +41,12 @@ pub fn write(page: &mut Page, state: &State, version: &str, uptime_secs: f64) {
     page.family("pulse_monitor_poll_duration_seconds", "gauge", "Time the last cycle of a connection took");
     for (name, secs) in asked.api_call_duration.iter().flatten() {
         page.sample(&[("connection", name)], *secs);
+    }
+    for (name, kind, help, figure) in PUSHES {
+        page.family(name, kind, help);
+        for receiver in pushed {
+            page.sample(&[("receiver", &receiver.0)], figure(receiver));
+        }
     }
     let mut alerts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
     for alert in &state.active_alerts {

@@ -1,7 +1,7 @@
 //! One PVE connection under the names, labels and raw figures of prometheus-pve-exporter (contract field.md C.7), so that
 //! its dashboards and rules go on working. A figure stands where PVE said it, and only there.
 
-use super::Page;
+use super::{Labels, Page};
 use crate::poll::Said;
 use crate::proxmox::pve::{ReplicationItem, Resource};
 
@@ -54,9 +54,10 @@ const SUBSCRIPTIONS: &[&str] = &["new", "notfound", "active", "invalid", "expire
 
 /// Writes everything that the exporter has of a connection.
 pub fn write(page: &mut Page, said: &Said) {
-    up(page, said);
-    figures(page, RESOURCES, &said.resources, |r| &r.id);
-    states(page, said);
+    let ids: Vec<Labels> = said.resources.iter().map(|r| Labels::of(&[("id", &r.id)])).collect();
+    up(page, said, &ids);
+    figures(page, RESOURCES, &said.resources, &ids);
+    states(page, said, &ids);
     infos(page, said);
     cluster(page, said);
     backups(page, said);
@@ -76,24 +77,26 @@ fn is_guest(r: &Resource) -> bool {
     r.kind == "qemu" || r.kind == "lxc"
 }
 
-fn figures<T>(page: &mut Page, table: &[Figure<T>], all: &[T], id: fn(&T) -> &String) {
+fn figures<T>(page: &mut Page, table: &[Figure<T>], all: &[T], ids: &[Labels]) {
     for (name, kind, help, figure) in table {
         page.family(name, kind, help);
-        for (item, value) in all.iter().filter_map(|item| Some((item, figure(item)?))) {
-            page.sample(&[("id", id(item))], value);
+        for (item, id) in all.iter().zip(ids) {
+            if let Some(value) = figure(item) {
+                page.put(id, value);
+            }
         }
     }
 }
 
-fn up(page: &mut Page, said: &Said) {
+fn up(page: &mut Page, said: &Said, ids: &[Labels]) {
     page.family("pve_up", "gauge", "Whether it is online, quorate, running or available");
-    for r in said.resources.iter() {
+    for (r, id) in said.resources.iter().zip(ids) {
         let up = match r.kind.as_str() {
             "node" => r.status == "online",
             "storage" => r.status == "available",
             _ => r.status == "running",
         };
-        page.sample(&[("id", &r.id)], flag(up));
+        page.put(id, flag(up));
     }
     for c in said.members.iter().filter(|m| m.kind == "cluster") {
         page.sample(&[("id", &format!("cluster/{}", c.name))], flag(c.quorate == Some(true)));
@@ -101,9 +104,9 @@ fn up(page: &mut Page, said: &Said) {
 }
 
 /// One series for each state there is, so that a state that ends is a 0 and not a gap.
-fn states(page: &mut Page, said: &Said) {
+fn states(page: &mut Page, said: &Said, ids: &[Labels]) {
     page.family("pve_ha_state", "gauge", "In which state high availability has a guest or a node");
-    for r in said.resources.iter() {
+    for (r, id) in said.resources.iter().zip(ids) {
         let states = if is_guest(r) {
             GUEST_HA
         } else if r.kind == "node" {
@@ -112,13 +115,13 @@ fn states(page: &mut Page, said: &Said) {
             continue;
         };
         for state in states {
-            page.sample(&[("id", &r.id), ("state", state)], flag(r.hastate == *state));
+            page.put_state(id, state, flag(r.hastate == *state));
         }
     }
     page.family("pve_lock_state", "gauge", "Which lock a guest is under");
-    for r in said.resources.iter().filter(|r| is_guest(r)) {
+    for (r, id) in said.resources.iter().zip(ids).filter(|(r, _)| is_guest(r)) {
         for state in LOCKS {
-            page.sample(&[("id", &r.id), ("state", state)], flag(r.lock == *state));
+            page.put_state(id, state, flag(r.lock == *state));
         }
     }
 }
@@ -194,7 +197,8 @@ fn backups(page: &mut Page, said: &Said) {
 }
 
 fn replication(page: &mut Page, said: &Said) {
-    figures(page, REPLICATION, &said.replication, |j| &j.id);
+    let ids: Vec<Labels> = said.replication.iter().map(|j| Labels::of(&[("id", &j.id)])).collect();
+    figures(page, REPLICATION, &said.replication, &ids);
     page.family("pve_replication_info", "gauge", "What a replication job is");
     for j in &said.replication {
         let labels: [(&str, &str); 5] = [

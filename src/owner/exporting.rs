@@ -75,15 +75,13 @@ impl Core {
 
     /// Everything that can be scraped, as of now.
     fn figures(&mut self) -> Batch {
-        self.settle();
+        let mut page = Page::new(Format::Prometheus);
+        self.own_page(&mut page);
         let (state, now) = (&self.state, self.now.wall);
         let mut pages = Vec::new();
         let mut add = |instance: &str, page: Page| {
             pages.push(Paper { instance: instance.to_owned(), text: page.finish().into_bytes().into() });
         };
-        let uptime = self.uptime_secs();
-        let mut page = Page::new(Format::Prometheus);
-        own::write(&mut page, state, crate::update::VERSION, uptime);
         add("pulse", page);
         for ((_, name), _) in self.connections.iter().filter(|((kind, _), _)| *kind == Kind::Pve) {
             if let Some(page) = self.pve_page(name) {
@@ -97,6 +95,17 @@ impl Core {
             }
         }
         Batch { at_ms: self.now.unix_millis(), pages }
+    }
+
+    /// The metrics of Pulse itself.
+    pub fn own_page(&mut self, page: &mut Page) {
+        self.settle();
+        let tally = |sender: &mut Sender| {
+            let (tally, skipped) = sender.tally();
+            (sender.end_point.name.clone(), tally, skipped)
+        };
+        let pushed: Vec<own::Pushed> = self.exports.senders.iter_mut().map(tally).collect();
+        own::write(page, &self.state, crate::update::VERSION, self.uptime_secs(), &pushed);
     }
 
     /// The metrics of a PVE connection; `None` when there is none of that name that has answered.

@@ -1,7 +1,7 @@
 //! The metrics routes and the summary: answers from memory, in the form the client asks for.
 
 use super::routes::{Limit, Policy, Route};
-use crate::export::{Format, Page, own, pbs, summary};
+use crate::export::{Format, Page, pbs, summary};
 use crate::http::{Body, Call, Method, Response};
 use crate::owner::{Answer, Core};
 use crate::poll::Kind;
@@ -22,15 +22,15 @@ fn page(call: &Call) -> Page {
     Page::new(Format::of(call.header("accept")))
 }
 
+/// As it is: every scrape differs from the one before, and packing megabytes costs more than making them.
 fn finish(page: Page) -> Answer {
     let kind = page.format().content_type();
-    Response::new(200, kind, Body::Bytes(page.finish().into_bytes())).cacheable().with("Vary", "Accept").into()
+    Response::new(200, kind, Body::Bytes(page.finish().into_bytes())).with("Vary", "Accept").into()
 }
 
 fn itself(core: &mut Core, call: &Call) -> Answer {
-    core.settle();
     let mut page = page(call);
-    own::write(&mut page, &core.state, crate::update::VERSION, core.uptime_secs());
+    core.own_page(&mut page);
     finish(page)
 }
 

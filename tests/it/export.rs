@@ -1,5 +1,7 @@
 //! What other systems read from Pulse: metrics in the exporter's names, and the flat summary.
 
+mod cost;
+mod docs;
 mod pull;
 mod push;
 

@@ -77,11 +77,11 @@ impl Sender {
     }
 
     /// How it goes, as the thread last said, and the batches it had no time for.
-    pub fn tally(&mut self) -> (&Tally, u64) {
+    pub fn tally(&mut self) -> (Tally, u64) {
         if let Ok(tally) = self.tallies.try_recv() {
             self.tally = tally;
         }
-        (&self.tally, self.skipped)
+        (self.tally.clone(), self.skipped)
     }
 }
 
