@@ -32,12 +32,12 @@ pub fn run(words: &[&str]) -> ExitCode {
     let rest: Vec<&str> = words.iter().copied().filter(|w| *w != "--json").collect();
     let given = match options(&rest, &["--url", "--token", "--warn", "--crit"]) {
         Ok(given) => given,
-        Err(problem) => return usage(&problem),
+        Err(problem) => return unknown(&problem),
     };
     let value = |name: &str| given.iter().rev().find(|(n, _)| n == name).map(|(_, v)| *v);
     let number = |name: &str| value(name).map(str::parse::<usize>).transpose();
     let (Ok(warn), Ok(crit)) = (number("--warn"), number("--crit")) else {
-        return usage("--warn and --crit need numbers");
+        return unknown("--warn and --crit need numbers");
     };
     let url = value("--url").map_or_else(client::local_url, str::to_owned);
     // A token on a command line is seen by every user of the machine; the environment is not.
@@ -55,6 +55,12 @@ pub fn run(words: &[&str]) -> ExitCode {
         println!("PULSE {} - {text} | {}", level.word(), performance.join(" "));
     }
     ExitCode::from(level as u8)
+}
+
+/// To a plugin's caller code 2 would be a critical state of the hosts.
+fn unknown(problem: &str) -> ExitCode {
+    usage(problem);
+    ExitCode::from(Level::Unknown as u8)
 }
 
 fn judge(state: &Value, warn: usize, crit: Option<usize>) -> (Level, String, Value) {

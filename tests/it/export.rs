@@ -2,6 +2,7 @@
 
 mod cost;
 mod docs;
+mod nagios;
 mod pull;
 mod push;
 
