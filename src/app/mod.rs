@@ -112,6 +112,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();
+    core.open_discovery();
     Ok(Server { core, events, door })
 }
 

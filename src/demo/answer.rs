@@ -20,6 +20,9 @@ pub fn route_of(
     path: &str,
     given: &[(String, String)],
 ) -> (Option<String>, Option<String>) {
+    if is_page(method, path) {
+        return (None, None);
+    }
     let Some((route, _)) = catalog::find(routes(is_pbs), method, path) else {
         return (None, Some(format!("{method} {path}: no such path in the simulated part of the API")));
     };
@@ -27,9 +30,24 @@ pub fn route_of(
     (Some(route.path.to_owned()), wrong.map(|(name, text)| format!("{method} {path}: parameter {name}: {text}")))
 }
 
+/// The page of the host itself, which names node and product before anybody logs in.
+fn is_page(method: &str, path: &str) -> bool {
+    method == "GET" && path == "/"
+}
+
+fn page(node: &str, is_pbs: bool) -> Reply {
+    let product = if is_pbs { "Proxmox Backup Server" } else { "Proxmox Virtual Environment" };
+    let html = format!("<!DOCTYPE html>\n<html>\n<head>\n<title>{node} - {product}</title>\n</head>\n</html>\n");
+    Reply { kind: "text/html; charset=utf-8", ..Reply::ok(html.into_bytes()) }
+}
+
 /// The honest answer.
 pub fn answer(scene: &Scene, host: usize, endpoint: usize, path: &str, request: &Request) -> Reply {
     let is_pbs = scene.world.pbs(host).is_some();
+    if is_page(&request.method, path) {
+        let node = scene.world.hosts.get(host).map(|h| h.endpoint_name(endpoint)).unwrap_or_default();
+        return page(&node, is_pbs);
+    }
     match outcome(scene, host, endpoint, path, request) {
         Ok(body) => Reply::ok(body),
         Err(refusal) => refuse(&refusal, is_pbs),

@@ -160,6 +160,10 @@ impl Core {
             self.doors.configure(&now.auth);
             self.tend_doors();
         }
+        let looking = |s: &Settings| (s.discovery_enabled, s.discovery_subnet.clone(), s.mock);
+        if looking(&now) != looking(before) {
+            self.discovery.restart(self.now);
+        }
         let timing = |s: &Settings| (s.pve_polling, s.pbs_polling, s.connection_timeout);
         if timing(&now) != timing(before) {
             self.nodes_changed();

@@ -40,6 +40,7 @@ pub struct Core {
     pub setup: crate::setup::Codes,
     pub updates: crate::update::Remembered,
     pub exports: super::Exports,
+    pub discovery: crate::discover::Discovery,
 }
 
 impl Core {
@@ -67,6 +68,7 @@ impl Core {
             setup: crate::setup::Codes::default(),
             updates: crate::update::Remembered::default(),
             exports: super::Exports::default(),
+            discovery: crate::discover::Discovery::default(),
         }
     }
 

@@ -29,6 +29,7 @@ impl Core {
         self.step_alerts();
         self.deliver();
         self.push_figures();
+        self.step_discovery();
     }
 
     /// Sends the state to the clients when it is time.
@@ -72,6 +73,10 @@ impl Core {
         if signal == signal_hook::consts::SIGHUP {
             self.config.writer.look();
         }
-        matches!(signal, signal_hook::consts::SIGTERM | signal_hook::consts::SIGINT)
+        let ends = matches!(signal, signal_hook::consts::SIGTERM | signal_hook::consts::SIGINT);
+        if ends {
+            self.discovery.stop();
+        }
+        ends
     }
 }

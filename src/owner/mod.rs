@@ -8,6 +8,7 @@ mod connections;
 mod core;
 mod deliver;
 mod delta;
+mod discovering;
 mod doors;
 mod event;
 mod exporting;

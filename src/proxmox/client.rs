@@ -9,7 +9,7 @@ use super::error::clean;
 use super::lenient::{Answer, Envelope};
 use super::rows::Slot;
 use super::ticket::{self, Ticket};
-use super::{Access, Auth, Error, Kind, tls};
+use super::{Access, Auth, Error, Kind, Tls, tls};
 use serde::de::DeserializeSeed;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Client {
             token => Credential::Token(header_value(token.header(kind).unwrap_or_default())?),
         };
         Ok(Client {
-            agent: agent(&place, access)?,
+            agent: agent(&place, access, true)?,
             api: format!("{}/api2/json", place.url()),
             kind,
             credential,
@@ -179,12 +179,19 @@ fn read(mut response: Response, limit: usize, slot: Slot<'_>) -> Result<(), Erro
     decode(&mut response.body_mut().as_reader(), limit, slot)
 }
 
-fn agent(place: &Place, access: &Access) -> Result<ureq::Agent, Error> {
+/// An agent for a host that nothing is known of: straight to it, whatever certificate it shows.
+pub(crate) fn stranger(base_url: &str, timeout: Duration) -> Result<ureq::Agent, Error> {
+    let auth = Auth::Password { user: String::new(), secret: String::new() };
+    let access = Access { base_url: base_url.to_owned(), auth, tls: Tls::Off, timeout };
+    agent(&Place::parse(base_url)?, &access, false)
+}
+
+fn agent(place: &Place, access: &Access, proxied: bool) -> Result<ureq::Agent, Error> {
     let connect = access.timeout.min(CONNECT_TIMEOUT);
     // A proxy never helps to reach this machine. SOCKS is not built in.
     let proxy = ureq::Proxy::try_from_env().filter(|p| {
         use ureq::ProxyProtocol::{Http, Https};
-        matches!(p.protocol(), Http | Https) && !place.is_loopback()
+        proxied && matches!(p.protocol(), Http | Https) && !place.is_loopback()
     });
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)

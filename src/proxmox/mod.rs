@@ -15,6 +15,7 @@ mod ticket;
 mod tls;
 
 pub use access::{Access, Auth, Kind, Tls};
+pub(crate) use client::stranger;
 pub use client::{BACKUP_LIMIT, Client, LIST_LIMIT};
 pub(crate) use connector::TlsConnector;
 pub use error::Error;

@@ -59,6 +59,7 @@ fn told(core: &Core) -> Value {
         "system": { "os": std::env::consts::OS, "arch": arch(), "goVersion": "none" },
         "errors": errors(core),
         "recentErrors": recent_errors(core),
+        "discovery": discovery(core),
         "performance": {
             "requestsTotal": sent,
             "requestsFailed": failed,
@@ -73,6 +74,19 @@ fn told(core: &Core) -> Value {
             "auditEntriesLost": core.doors.lost_entries(),
             "activeAlerts": core.state.active_alerts.len(),
         },
+    })
+}
+
+/// How the search for hosts is doing, in figures only: what it found is at `/api/discover`.
+fn discovery(core: &Core) -> Value {
+    let d = &core.discovery;
+    json!({
+        "enabled": core.is_discovering(),
+        "scanning": d.is_scanning(),
+        "updated": d.updated.map(|at| at.wall),
+        "addressesAsked": d.last.asked,
+        "servers": d.last.servers.len(),
+        "errors": d.last.errors.len(),
     })
 }
 

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod assets;
 pub mod charts;
 pub mod diagnostics;
+pub mod discover;
 pub mod door;
 pub mod guard;
 pub mod headers;

@@ -142,7 +142,13 @@ fn add(core: &mut Core, call: &Call) -> Answer {
         }
         let mut next = Nodes::clone(core.config.nodes.latest());
         next.of_mut(node.kind).push(node);
-        core.save_nodes(next, Box::new(|_, outcome| saved(201, outcome)))
+        let done = |core: &mut Core, outcome: Result<(), String>| {
+            if outcome.is_ok() {
+                core.tell_servers_of_change(false);
+            }
+            saved(201, outcome)
+        };
+        core.save_nodes(next, Box::new(done))
     })
 }
 
@@ -217,7 +223,15 @@ fn change(core: &mut Core, call: &Call) -> Answer {
     if let Some(place) = next.of_mut(kind).get_mut(at) {
         *place = node;
     }
-    core.save_nodes(next, Box::new(|_, outcome| saved(200, outcome)))
+    core.save_nodes(
+        next,
+        Box::new(|core, outcome| {
+            if outcome.is_ok() {
+                core.tell_servers_of_change(false);
+            }
+            saved(200, outcome)
+        }),
+    )
 }
 
 fn remove(core: &mut Core, call: &Call) -> Answer {
@@ -235,6 +249,7 @@ fn remove(core: &mut Core, call: &Call) -> Answer {
         Box::new(move |core, outcome| {
             if outcome.is_ok() {
                 core.announce("node_deleted", &json!({ "nodeType": kind.as_str() }));
+                core.tell_servers_of_change(true);
             }
             saved(200, outcome)
         }),

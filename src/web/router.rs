@@ -24,6 +24,7 @@ pub const AREAS: &[&[Route]] = &[
     super::openapi::ROUTES,
     super::setup::ROUTES,
     super::updates::ROUTES,
+    super::discover::ROUTES,
     super::diagnostics::ROUTES,
     super::metrics::ROUTES,
 ];

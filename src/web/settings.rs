@@ -253,13 +253,8 @@ fn time_of_day(text: &str) -> Result<(), String> {
 }
 
 fn subnet(text: &str) -> Result<(), String> {
-    let range = |part: &str| part.contains('/') && crate::config::Cidr::parse(part).is_some();
-    let fine = text.is_empty() || text == "auto" || text.split(',').all(|part| range(part.trim()));
-    if fine {
-        Ok(())
-    } else {
-        Err("Invalid discovery subnet. Must be 'auto' or CIDR such as 192.168.1.0/24".to_owned())
-    }
+    let invalid = |why| format!("Invalid discovery subnet. Must be 'auto' or CIDR such as 192.168.1.0/24: {why}");
+    crate::discover::wanted(text).map(drop).map_err(invalid)
 }
 
 /// `*`, or origins as browsers send them: scheme and host, no path.

@@ -243,6 +243,7 @@ fn keep(core: &mut Core, mut node: Node) -> Answer {
         Box::new(move |core, outcome| match outcome {
             Ok(()) => {
                 core.announce("node_auto_registered", &told);
+                core.tell_servers_of_change(false);
                 let host = told["host"].as_str().unwrap_or_default();
                 let message = format!("Node {host} auto-registered successfully");
                 Response::json(&json!({ "status": "success", "message": message, "nodeId": host })).into()

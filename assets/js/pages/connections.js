@@ -54,15 +54,15 @@ export function connections(body) {
   }
 
   function showFound(/** @type {any} */ answer) {
-    const servers = answer?.servers || [];
-    if (!servers.length) return;
+    const servers = (answer?.servers || []).filter((/** @type {any} */ s) => !s.configured);
+    if (!servers.length) return fill(found, h('p', { class: 'dim' }, answer?.scanning ? 'Looking for Proxmox hosts in your network …' : (answer?.errors || []).join('; ')));
     fill(found, h('section', { class: 'card block' }, h('h2', {}, 'Found in your network'), servers.map((/** @type {any} */ s) => h('div', { class: 'tools' },
       h('b', {}, s.hostname || s.name || s.ip || s.host), h('span', { class: 'dim' }, `${s.type === 'pbs' ? 'Backup Server' : 'Proxmox VE'} ${s.version || ''} at ${s.ip || s.host}:${s.port}`),
       h('button', { type: 'button', onclick: () => fill(form, nodeForm({ type: s.type, name: s.hostname || s.name || '', host: `https://${s.ip || s.host}:${s.port}` }, done, () => fill(form))) }, 'Add')))));
   }
   load();
   get('/api/discover', { quiet: true }).then(showFound, () => {});
-  const stops = [on('discovery_update', showFound), on('node_auto_registered', () => { toast('A host has registered itself.'); load(); }), on('node_deleted', load)];
+  const stops = [on('discovery_started', (d) => found.querySelector('button') || showFound(d)), on('discovery_update', showFound), on('node_auto_registered', () => { toast('A host has registered itself.'); load(); }), on('node_deleted', load)];
   const timer = setInterval(load, 15000);
   return () => { clearInterval(timer); stops.forEach((f) => f && f()); };
 }
