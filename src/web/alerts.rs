@@ -20,11 +20,12 @@ const USER_MAX: usize = 100;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/alerts/", Policy::Read, "Alert configuration and active alerts", overview),
-    Route::new(Method::Post, "/api/alerts/", Policy::Manage, "Change the alert configuration", put_config),
+    Route::new(Method::Post, "/api/alerts/", Policy::Manage, "Change the alert configuration", put_config).takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/alerts/config", Policy::Read, "The alert configuration", config),
-    Route::new(Method::Put, "/api/alerts/config", Policy::Manage, "Change the alert configuration", put_config),
+    Route::new(Method::Put, "/api/alerts/config", Policy::Manage, "Change the alert configuration", put_config).takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/alerts/active", Policy::Read, "Active alerts, newest first", active),
-    Route::new(Method::Get, "/api/alerts/history", Policy::Read, "Past and active alerts, newest first", history),
+    Route::new(Method::Get, "/api/alerts/history", Policy::Read, "Past and active alerts, newest first", history)
+        .asks(&["limit", "offset", "startTime", "endTime", "severity", "resourceId"]),
     Route::new(Method::Delete, "/api/alerts/history", Policy::Manage, "Delete the alert history", delete_history),
     Route::new(
         Method::Get,
@@ -39,9 +40,12 @@ pub const ROUTES: &[Route] = &[
         Policy::Read,
         "What a configuration would have raised in the last hours",
         super::alert_preview::answer,
-    ),
-    Route::new(Method::Post, "/api/alerts/bulk/acknowledge", Policy::Manage, "Acknowledge several alerts", bulk_ack),
-    Route::new(Method::Post, "/api/alerts/bulk/clear", Policy::Manage, "Clear several alerts", bulk_clear),
+    )
+    .takes(r#"{"type":"object"}"#),
+    Route::new(Method::Post, "/api/alerts/bulk/acknowledge", Policy::Manage, "Acknowledge several alerts", bulk_ack)
+        .takes(r#"{"type":"object","required":["alertIds"],"properties":{"alertIds":{"type":"array","items":{"type":"string"}},"user":{"type":"string"}}}"#),
+    Route::new(Method::Post, "/api/alerts/bulk/clear", Policy::Manage, "Clear several alerts", bulk_clear)
+        .takes(r#"{"type":"object","required":["alertIds"],"properties":{"alertIds":{"type":"array","items":{"type":"string"}}}}"#),
     Route::new(Method::Post, "/api/alerts/{id}/acknowledge", Policy::Manage, "Acknowledge an alert", act),
     Route::new(Method::Post, "/api/alerts/{id}/unacknowledge", Policy::Manage, "Take an acknowledgement back", act),
     Route::new(Method::Post, "/api/alerts/{id}/clear", Policy::Manage, "End an alert by hand", act),

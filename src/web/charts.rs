@@ -14,8 +14,12 @@ use crate::owner::{Answer, Core};
 use std::io::Write;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/charts", Policy::Read, "Charts of guests, nodes and storages", charts),
-    Route::new(Method::Get, "/api/storage-charts", Policy::Read, "Charts of storages", storage_charts),
+    Route::new(Method::Get, "/api/charts", Policy::Read, "Charts of guests, nodes and storages", charts)
+        .asks(&["range", "points"])
+        .also(&[400]),
+    Route::new(Method::Get, "/api/storage-charts", Policy::Read, "Charts of storages", storage_charts)
+        .asks(&["range", "points"])
+        .also(&[400]),
 ];
 
 const DEFAULT_RANGE_SECS: i64 = 3_600;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/login", Policy::Open, "Log in with user name and password", login)
+        .also(&[401])
         .limited(Limit::Auth)
         .takes(r#"{"type":"object","required":["username","password"],"properties":{"username":{"type":"string"},"password":{"type":"string"}}}"#)
         .gives(r#"{"type":"object","properties":{"success":{"type":"boolean"},"message":{"type":"string"}}}"#),

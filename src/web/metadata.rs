@@ -13,6 +13,8 @@ const ALL: &str = "/api/guests/metadata";
 const ALL_SLASH: &str = "/api/guests/metadata/";
 const ONE: &str = "/api/guests/metadata/{id...}";
 
+const GUEST: &str = r#"{"type":"object","properties":{"consoleUrl":{"type":"string"},"notes":{"type":"string"}}}"#;
+
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, ALL, Policy::Read, "What is attached to all guests", all),
     Route::new(Method::Get, ALL_SLASH, Policy::Read, "What is attached to all guests", all),
@@ -20,9 +22,9 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, ALL_SLASH, Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Delete, ALL_SLASH, Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Get, ONE, Policy::Read, "What is attached to a guest", one),
-    Route::new(Method::Put, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put),
-    Route::new(Method::Post, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put),
-    Route::new(Method::Delete, ONE, Policy::Manage, "Remove what is attached to a guest", remove),
+    Route::new(Method::Put, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put).takes(GUEST),
+    Route::new(Method::Post, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put).takes(GUEST),
+    Route::new(Method::Delete, ONE, Policy::Manage, "Remove what is attached to a guest", remove).also(&[204]),
 ];
 
 /// Every guest there is, for finding entries by the other ids of a guest.

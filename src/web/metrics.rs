@@ -15,7 +15,10 @@ pub const ROUTES: &[Route] = &[
 ];
 
 const fn scraped(path: &'static str, what: &'static str, handler: super::routes::Handler) -> Route {
-    Route::new(Method::Get, path, Policy::Scrape, what, handler).limited(Limit::None)
+    Route::new(Method::Get, path, Policy::Scrape, what, handler)
+        .limited(Limit::None)
+        .asks(&["target"])
+        .also(&[400, 404])
 }
 
 fn page(call: &Call) -> Page {

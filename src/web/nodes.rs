@@ -10,21 +10,33 @@ use crate::owner::{Answer, Core};
 use crate::poll::Kind;
 use serde_json::{Map, Value};
 
+/// A connection; what else may stand in it are the switches `monitorVMs` and so on.
+const NODE: &str = r#"{"type":"object","required":["type","host"],"properties":{"type":{"enum":["pve","pbs"]},"name":{"type":"string"},"host":{"type":"string"},"user":{"type":"string"},"password":{"type":"string"},"tokenName":{"type":"string"},"tokenValue":{"type":"string"},"fingerprint":{"type":"string"},"verifySSL":{"type":"boolean"}},"additionalProperties":{"type":"boolean"}}"#;
+
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/config/nodes", Policy::Read, "The configured connections, without secrets", list),
     Route::new(Method::Get, "/api/nodes", Policy::Read, "The same list", list),
-    Route::new(Method::Post, "/api/config/nodes", Policy::Manage, "Add a connection", add),
-    Route::new(Method::Post, "/api/nodes", Policy::Manage, "The same", add),
-    Route::new(Method::Post, "/api/config/nodes/test-connection", Policy::Manage, "Try a connection", test_connection),
+    Route::new(Method::Post, "/api/config/nodes", Policy::Manage, "Add a connection", add)
+        .takes(NODE)
+        .also(&[201, 409]),
+    Route::new(Method::Post, "/api/nodes", Policy::Manage, "The same", add).takes(NODE).also(&[201, 409]),
+    Route::new(Method::Post, "/api/config/nodes/test-connection", Policy::Manage, "Try a connection", test_connection)
+        .takes(NODE),
     Route::new(
         Method::Post,
         "/api/config/nodes/test-config",
         Policy::Manage,
         "Try a connection, for forms",
         test_config,
-    ),
-    Route::new(Method::Put, "/api/config/nodes/{id}", Policy::Manage, "Change a connection", change),
-    Route::new(Method::Delete, "/api/config/nodes/{id}", Policy::Manage, "Remove a connection", remove),
+    )
+    .takes(NODE),
+    Route::new(Method::Put, "/api/config/nodes/{id}", Policy::Manage, "Change a connection", change)
+        .takes(r#"{"type":"object"}"#)
+        .asks(&["revision"])
+        .also(&[409, 412]),
+    Route::new(Method::Delete, "/api/config/nodes/{id}", Policy::Manage, "Remove a connection", remove)
+        .asks(&["revision"])
+        .also(&[409, 412]),
     Route::new(Method::Post, "/api/config/nodes/{id}", Policy::Manage, "Not used", not_found),
     Route::new(Method::Put, "/api/config/nodes/", Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Delete, "/api/config/nodes/", Policy::Manage, "Asks for an id", id_required),

@@ -12,23 +12,26 @@ use crate::order::Pairs;
 use crate::owner::{Answer, Core};
 use serde_json::Value;
 
+const HOOK: &str = r#"{"type":"object","required":["name","url"],"properties":{"name":{"type":"string"},"url":{"type":"string"},"method":{"type":"string"},"service":{"type":"string"},"enabled":{"type":"boolean"},"template":{"type":"string"},"headers":{"type":"object","additionalProperties":{"type":"string"}}}}"#;
+const MAIL: &str = r#"{"type":"object","properties":{"enabled":{"type":"boolean"},"provider":{"type":"string"},"server":{"type":"string"},"port":{"type":"integer"},"username":{"type":"string"},"password":{"type":"string"},"tls":{"type":"boolean"},"startTLS":{"type":"boolean"},"to":{"type":"array","items":{"type":"string"}},"from":{"type":"string"}}}"#;
+
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/notifications/", Policy::Read, "Everything that is configured about notifications", summary),
-    Route::new(Method::Post, "/api/notifications/", Policy::Manage, "Change parts of it", change_some),
-    Route::new(Method::Put, "/api/notifications/", Policy::Manage, "Change parts of it", change_some),
+    Route::new(Method::Post, "/api/notifications/", Policy::Manage, "Change parts of it", change_some).takes(r#"{"type":"object"}"#),
+    Route::new(Method::Put, "/api/notifications/", Policy::Manage, "Change parts of it", change_some).takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/notifications/email", Policy::Read, "How mail is sent", email),
-    Route::new(Method::Put, "/api/notifications/email", Policy::Manage, "Replace how mail is sent", put_email),
+    Route::new(Method::Put, "/api/notifications/email", Policy::Manage, "Replace how mail is sent", put_email).takes(MAIL),
     Route::new(Method::Get, "/api/notifications/email-providers", Policy::Read, "Presets of mail providers", providers),
     Route::new(Method::Get, "/api/notifications/webhooks", Policy::Read, "All webhooks", webhooks),
-    Route::new(Method::Post, "/api/notifications/webhooks", Policy::Manage, "Add a webhook", add_webhook),
-    Route::new(Method::Put, "/api/notifications/webhooks/{id}", Policy::Manage, "Change a webhook", put_webhook),
+    Route::new(Method::Post, "/api/notifications/webhooks", Policy::Manage, "Add a webhook", add_webhook).takes(HOOK),
+    Route::new(Method::Put, "/api/notifications/webhooks/{id}", Policy::Manage, "Change a webhook", put_webhook).takes(HOOK),
     Route::new(Method::Delete, "/api/notifications/webhooks/{id}", Policy::Manage, "Remove a webhook", delete_webhook),
     Route::new(Method::Get, "/api/notifications/webhook-templates", Policy::Read, "Services on offer", templates),
     Route::new(Method::Get, "/api/notifications/webhook-history", Policy::Read, "The last deliveries to webhooks", webhook_history),
-    Route::new(Method::Get, "/api/notifications/history", Policy::Read, "The last deliveries, newest first", history),
-    Route::new(Method::Post, "/api/notifications/webhooks/test", Policy::Manage, "Try a webhook that need not be saved", tests::webhook),
-    Route::new(Method::Post, "/api/notifications/test", Policy::Manage, "Try one channel or all", tests::channels).limited(Limit::TestMail),
+    Route::new(Method::Get, "/api/notifications/history", Policy::Read, "The last deliveries, newest first", history).asks(&["limit"]),
+    Route::new(Method::Post, "/api/notifications/webhooks/test", Policy::Manage, "Try a webhook that need not be saved", tests::webhook).takes(HOOK),
+    Route::new(Method::Post, "/api/notifications/test", Policy::Manage, "Try one channel or all", tests::channels).takes(r#"{"type":"object"}"#).limited(Limit::TestMail),
     Route::new(Method::Post, "/api/test-notification", Policy::Manage, "Send a sample event to all WebSocket clients", tests::socket),
 ];
 

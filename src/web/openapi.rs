@@ -77,9 +77,8 @@ fn operation(route: &Route) -> Value {
         "security": security(route),
         "responses": responses(route),
     });
-    let parameters: Vec<Value> = places(route)
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-        .collect();
+    let mut parameters: Vec<Value> = places(route).map(|name| parameter(name, "path")).collect();
+    parameters.extend(route.asks.iter().map(|name| parameter(name, "query")));
     if let (false, Some(out)) = (parameters.is_empty(), out.as_object_mut()) {
         out.insert("parameters".to_owned(), parameters.into());
     }
@@ -88,6 +87,10 @@ fn operation(route: &Route) -> Value {
         out.insert("requestBody".to_owned(), body);
     }
     out
+}
+
+fn parameter(name: &str, place: &str) -> Value {
+    json!({ "name": name, "in": place, "required": place == "path", "schema": { "type": "string" } })
 }
 
 /// `getApiConfigNodesId`: unique, because method and path are.
@@ -133,6 +136,20 @@ fn security(route: &Route) -> Value {
     }
 }
 
+fn words(status: u16) -> &'static str {
+    match status {
+        101 => "The connection is a WebSocket now",
+        201 => "Created",
+        204 => "Done, and nothing to say",
+        302 => "Somewhere else; see Location",
+        400 => "The request cannot be understood",
+        401 => "Who asks is not known",
+        404 => "There is no such thing",
+        409 => "It is there already, or something else is under way",
+        _ => "It cannot be done",
+    }
+}
+
 fn responses(route: &Route) -> Value {
     let mut out = Map::new();
     let done = match schema(route.gives) {
@@ -142,7 +159,12 @@ fn responses(route: &Route) -> Value {
     out.insert("200".to_owned(), done);
     let mut failure = |status: &str, text: &str| {
         let schema = json!({ "schema": { "$ref": "#/components/schemas/Error" } });
-        out.insert(status.to_owned(), json!({ "description": text, "content": { "application/json": schema } }));
+        let mut content = json!({ "application/json": schema });
+        // Outside /api/ who does not ask for JSON is told in plain words.
+        if let (false, Some(kinds)) = (route.path.starts_with("/api/"), content.as_object_mut()) {
+            kinds.insert("text/plain".to_owned(), json!({ "schema": { "type": "string" } }));
+        }
+        out.insert(status.to_owned(), json!({ "description": text, "content": content }));
     };
     if !route.method.is_safe() {
         failure("400", "The request cannot be understood");
@@ -160,5 +182,11 @@ fn responses(route: &Route) -> Value {
         failure("429", "Asked too often; Retry-After says when to come back");
     }
     failure("500", "Something went wrong here");
+    for status in route.also.iter().filter(|s| **s >= 400) {
+        failure(&status.to_string(), words(*status));
+    }
+    for status in route.also.iter().filter(|s| **s < 400) {
+        out.insert(status.to_string(), json!({ "description": words(*status) }));
+    }
     Value::Object(out)
 }

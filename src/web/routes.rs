@@ -57,6 +57,10 @@ pub struct Route {
     pub takes: &'static str,
     /// JSON schema of the 200 answer; empty: not described.
     pub gives: &'static str,
+    /// Statuses besides those that follow from the method, the policy, the limit and the path.
+    pub also: &'static [u16],
+    /// Names of what may stand in the query.
+    pub asks: &'static [&'static str],
 }
 
 impl Route {
@@ -67,7 +71,18 @@ impl Route {
         summary: &'static str,
         handler: Handler,
     ) -> Route {
-        Route { method, path, policy, limit: Limit::General, summary, handler, takes: "", gives: "" }
+        Route {
+            method,
+            path,
+            policy,
+            limit: Limit::General,
+            summary,
+            handler,
+            takes: "",
+            gives: "",
+            also: &[],
+            asks: &[],
+        }
     }
     /// Describes the request body by a JSON schema.
     pub const fn takes(mut self, schema: &'static str) -> Route {
@@ -77,6 +92,16 @@ impl Route {
     /// Describes the 200 answer by a JSON schema.
     pub const fn gives(mut self, schema: &'static str) -> Route {
         self.gives = schema;
+        self
+    }
+    /// Names statuses for the API description.
+    pub const fn also(mut self, statuses: &'static [u16]) -> Route {
+        self.also = statuses;
+        self
+    }
+    /// Names parameters of the query for the API description.
+    pub const fn asks(mut self, names: &'static [&'static str]) -> Route {
+        self.asks = names;
         self
     }
     pub const fn limited(mut self, limit: Limit) -> Route {

@@ -27,7 +27,7 @@ pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/security/tokens", Policy::Manage, "A new named API token", add_token)
         .takes(r#"{"type":"object","required":["name","scopes"],"properties":{"name":{"type":"string"},"scopes":{"type":"array","items":{"enum":["read","manage","export","scrape"]}},"expiresInDays":{"type":"integer"},"expires":{"type":"string","format":"date-time"}}}"#)
         .gives(r#"{"type":"object","properties":{"success":{"type":"boolean"},"token":{"type":"string"},"info":{"type":"object"}}}"#),
-    Route::new(Method::Delete, "/api/security/tokens", Policy::Manage, "Revoke the token of ?id=", revoke_token),
+    Route::new(Method::Delete, "/api/security/tokens", Policy::Manage, "Revoke the token of ?id=", revoke_token).asks(&["id"]).also(&[404]),
     Route::new(Method::Delete, "/api/security/tokens/{id}", Policy::Manage, "Revoke a named API token", revoke_token),
     Route::new(Method::Get, "/api/security/audit", Policy::Manage, "The newest security events", audit)
         .gives(r#"{"type":"object","properties":{"events":{"type":"array","items":{"type":"object"}}}}"#),

@@ -14,11 +14,14 @@ use std::collections::BTreeSet;
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/config", Policy::Manage, "The whole configuration, without secrets", config),
     Route::new(Method::Get, "/api/config/system", Policy::Read, "The settings in force", get_config_system),
-    Route::new(Method::Put, "/api/config/system", Policy::Manage, "Change settings", put_config_system),
+    Route::new(Method::Put, "/api/config/system", Policy::Manage, "Change settings", put_config_system)
+        .takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/system/settings", Policy::Read, "The stored settings", get_system_settings),
-    Route::new(Method::Post, "/api/system/settings/update", Policy::Manage, "Change settings", update_system_settings),
+    Route::new(Method::Post, "/api/system/settings/update", Policy::Manage, "Change settings", update_system_settings)
+        .takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/settings", Policy::Read, "Settings and preferences of the page", get_settings),
-    Route::new(Method::Post, "/api/settings/update", Policy::Manage, "Change preferences of the page", update_settings),
+    Route::new(Method::Post, "/api/settings/update", Policy::Manage, "Change preferences of the page", update_settings)
+        .takes(r#"{"type":"object"}"#),
 ];
 
 /// 4.9's number of a port that nothing listens on.

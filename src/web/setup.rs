@@ -18,10 +18,13 @@ use crate::setup::{LIFETIME, Script, pulse_url, shell_safe_host, shell_safe_secr
 use serde_json::Value;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Post, "/api/setup-script-url", Policy::Manage, "A link to a setup script, and its code", link),
-    Route::new(Method::Get, "/api/setup-script", Policy::Open, "The script that prepares a Proxmox host", script),
+    Route::new(Method::Post, "/api/setup-script-url", Policy::Manage, "A link to a setup script, and its code", link)
+        .takes(r#"{"type":"object","required":["type","host"],"properties":{"type":{"enum":["pve","pbs"]},"host":{"type":"string"},"backupPerms":{"type":"boolean"}}}"#),
+    Route::new(Method::Get, "/api/setup-script", Policy::Open, "The script that prepares a Proxmox host", script)
+        .asks(&["type", "host", "pulse_url", "backup_perms", "auth_token"]).also(&[400]),
     Route::new(Method::Post, "/api/auto-register", Policy::Open, "Register a Proxmox host", register)
-        .limited(Limit::Auth),
+        .takes(r#"{"type":"object","required":["type","host","tokenId","tokenValue"],"properties":{"type":{"enum":["pve","pbs"]},"host":{"type":"string"},"serverName":{"type":"string"},"tokenId":{"type":"string"},"tokenValue":{"type":"string"},"setupCode":{"type":"string"}}}"#)
+        .limited(Limit::Auth).also(&[401, 409]),
 ];
 
 fn product(text: &str) -> Option<Kind> {

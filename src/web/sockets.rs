@@ -12,9 +12,14 @@ use crate::owner::{Answer, Core};
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/ws", Policy::Read, "WebSocket: the whole state, then what changes", socket)
-        .limited(Limit::Socket),
-    Route::new(Method::Get, "/socket.io/", Policy::Read, "Socket.IO shim", shim).limited(Limit::Socket),
-    Route::new(Method::Get, "/socket.io/{rest...}", Policy::Read, "Socket.IO shim", shim).limited(Limit::Socket),
+        .limited(Limit::Socket)
+        .also(&[101, 400]),
+    Route::new(Method::Get, "/socket.io/", Policy::Read, "Socket.IO shim", shim)
+        .limited(Limit::Socket)
+        .also(&[101, 302, 400]),
+    Route::new(Method::Get, "/socket.io/{rest...}", Policy::Read, "Socket.IO shim", shim)
+        .limited(Limit::Socket)
+        .also(&[101, 302, 400]),
 ];
 
 /// Where 4.9 sends who asks it for Socket.IO's own script.

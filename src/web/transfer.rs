@@ -10,8 +10,10 @@ use crate::owner::{Answer, Core, check_documents};
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Post, "/api/config/export", Policy::Export, "The configuration, sealed by a passphrase", export)
+        .takes(r#"{"type":"object","required":["passphrase"],"properties":{"passphrase":{"type":"string"}}}"#)
         .limited(Limit::Export),
     Route::new(Method::Post, "/api/config/import", Policy::Export, "Replace the configuration by an export", import)
+        .takes(r#"{"type":"object","required":["passphrase","data"],"properties":{"passphrase":{"type":"string"},"data":{"type":"string"}}}"#)
         .limited(Limit::Export),
 ];
 

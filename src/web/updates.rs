@@ -11,8 +11,11 @@ use std::cmp::Ordering;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/updates/check", Policy::Read, "Whether there is a newer version", check)
-        .limited(Limit::UpdateCheck),
-    Route::new(Method::Post, "/api/updates/apply", Policy::Manage, "Deprecated: says how to update", apply),
+        .limited(Limit::UpdateCheck)
+        .asks(&["channel"])
+        .also(&[400]),
+    Route::new(Method::Post, "/api/updates/apply", Policy::Manage, "Deprecated: says how to update", apply)
+        .takes(r#"{"type":"object","properties":{"downloadUrl":{"type":"string"}}}"#),
     Route::new(Method::Get, "/api/updates/status", Policy::Read, "Deprecated: always idle", status),
 ];
 
