@@ -1,5 +1,5 @@
 //! Measures what Pulse costs as the operating system counts it: `cargo bench --bench budgets [SCENE …]`.
-//! Scenes: start, empty, small (3 nodes, 50 guests), middle (100 guests, a page that takes deltas), large (10 nodes,
+//! Scenes: start, empty, scrape (of 1,000 guests), small (3 nodes, 50 guests), middle (100 guests, a page that takes deltas), large (10 nodes,
 //! 1,000 guests, 20 WebSocket clients). The hosts are simulated in this process, Pulse is a process of its own.
 //! `PULSE_BINARY` names another binary than the one just built, `BENCH_SECS` how long each scene is watched (180).
 //! Prints figures beside their budgets; asserts nothing.
@@ -224,6 +224,27 @@ fn scene(name: &str, nodes: usize, guests: usize, pages: usize, budgets: [&str; 
     requests(&simulator, over);
 }
 
+/// What a scrape costs; the hosts' own polls in the meantime are taken off.
+fn scrape() {
+    const SCRAPES: u32 = 200;
+    let simulator = demo::start(Spec::small(10, 1_000, 7)).expect("hosts");
+    let (pulse, _) = Pulse::start("scrape", &[("DISABLE_AUTH", "true")]);
+    for host in simulator.connections() {
+        pulse.add(&host);
+    }
+    thread::sleep(Duration::from_secs(60));
+    let (before, began) = (pulse.used(), Instant::now());
+    thread::sleep(Duration::from_secs(20));
+    let idle = (pulse.used().cpu_secs - before.cpu_secs) / began.elapsed().as_secs_f64();
+    let (before, began) = (pulse.used(), Instant::now());
+    for _ in 0..SCRAPES {
+        assert_eq!(pulse.ask("GET", "/metrics/pve", ""), Some(200));
+    }
+    let spent = pulse.used().cpu_secs - before.cpu_secs - idle * began.elapsed().as_secs_f64();
+    println!("10 nodes, 1,000 guests, {SCRAPES} scrapes:");
+    row("CPU, a scrape", format!("{:.2} ms", spent / f64::from(SCRAPES) * 1e3), "10 ms");
+}
+
 fn start() {
     let env = [("PULSE_AUTH_USER", "admin"), ("PULSE_AUTH_PASS", "a plain password")];
     let mut times: Vec<Duration> = (0..21).map(|n| Pulse::start(&format!("start-{n}"), &env).1).collect();
@@ -250,6 +271,9 @@ fn main() {
     }
     if wanted("empty") {
         empty();
+    }
+    if wanted("scrape") {
+        scrape();
     }
     if wanted("small") {
         scene("small", 3, 50, 0, ["10 MB", "0.13 %", ""]);

@@ -68,8 +68,11 @@ fn unescaped(text: &str) -> (String, usize) {
     (out, text.len())
 }
 
+/// Takes a sample and its labels.
+pub type Take<'a> = &'a mut dyn FnMut(&Sample, &[(String, String)]);
+
 /// Each sample of a batch with its labels, those of the page and those of the receiver.
-pub fn each(batch: &Batch, receiver: &[(String, String)], take: &mut dyn FnMut(&Sample, &[(String, String)])) {
+pub fn each(batch: &Batch, receiver: &[(String, String)], take: Take) {
     for page in &batch.pages {
         let mut added = vec![("job".to_owned(), "pulse".to_owned()), ("instance".to_owned(), page.instance.clone())];
         added.retain(|(name, _)| !receiver.iter().any(|(n, _)| n == name));
