@@ -12,8 +12,9 @@ use crate::support::program::Program;
 use crate::support::shape::differences;
 use crate::support::simulated::{self, Client};
 use pulse::demo::{PveSpec, Simulator, Spec};
+use pulse::web::router;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -184,4 +185,49 @@ fn every_example_of_the_public_document_gives_the_answer_it_promises() {
     let wrong: Vec<String> = played.iter().flat_map(|(_, wrong)| wrong.clone()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(played.iter().map(|(n, _)| n).sum::<usize>() > 100, "an example was lost");
+}
+
+/// `docs/api.md`, and its blocks of one language.
+fn page(language: &str) -> (String, Vec<String>) {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).unwrap();
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
+    (text, blocks)
+}
+
+#[test]
+fn our_own_page_names_every_route_and_no_other() {
+    let (text, _) = page("bash");
+    let mut named = BTreeSet::new();
+    for piece in text.split('`').skip(1).step_by(2) {
+        let words: Vec<&str> = piece.split(' ').collect();
+        if let [method @ ("GET" | "POST" | "PUT" | "DELETE"), path] = words[..] {
+            named.insert(format!("{method} {}", path.split('?').next().unwrap()));
+        }
+    }
+    let routed: BTreeSet<String> =
+        router::routes().map(|r| format!("{} {}", r.method.as_str(), r.path.replace("...}", "}"))).collect();
+    let missing: Vec<_> = routed.difference(&named).collect();
+    let surplus: Vec<_> = named.difference(&routed).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "not on the page: {missing:#?}\nno such route: {surplus:#?}");
+}
+
+#[test]
+fn the_commands_of_our_own_page_work_as_they_are_printed() {
+    let (_, blocks) = page("bash");
+    assert!(blocks.len() >= 9);
+    let mut scene = Scene::open(&serde_json::json!({ "environment": { "API_TOKEN": "of the page" } }));
+    scene
+        .folder
+        .write(".curlrc", "silent\nshow-error\nnoproxy = \"*\"\noutput = \"body\"\nwrite-out = \"%{http_code}\\n\"\n");
+    scene.exchange.insert("https://127.0.0.1:8006".to_owned(), scene.exchange["https://192.168.1.100:8006"].clone());
+    for block in blocks {
+        let mut bash = Command::new("bash");
+        bash.args(["-ec", &scene.here(&block)]).current_dir(scene.folder.path());
+        let done = bash.env("CURL_HOME", scene.folder.path()).env("TOKEN", "of the page").output().unwrap();
+        let codes = String::from_utf8_lossy(&done.stdout).into_owned();
+        let sent = block.lines().filter(|l| l.starts_with("curl ")).count();
+        assert_eq!(codes.lines().filter(|c| c.starts_with('2')).count(), sent, "{block}\n{codes}");
+        assert!(done.status.success(), "{block}\n{}", String::from_utf8_lossy(&done.stderr));
+    }
 }
