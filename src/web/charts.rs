@@ -1,7 +1,8 @@
 //! Charts over HTTP: `/api/charts` and `/api/storage-charts` in 4.9's shapes (contract state.md 5.2, 5.3, 8.3).
 //!
-//! Additions: ranges `30d`, `90d`, `1y`, `2y` and `5y`, of which a PromQL server can hold what lies before our own; PBS and datastores; filters `ids=` and `metrics=` (comma lists) and `points=`, the
-//! most points a series. A chart of everything has fewer points a series, so that no answer grows beyond a few MB.
+//! Additions: ranges `30d`, `90d`, `1y`, `2y` and `5y`, of which a PromQL server can hold what lies before our own; PBS
+//! and datastores; filters `ids=` and `metrics=` (comma lists) and `points=`, the most points a series. A chart of
+//! everything has fewer points a series, so that no answer grows beyond a few MB.
 
 mod long;
 

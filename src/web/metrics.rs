@@ -10,7 +10,8 @@ pub const ROUTES: &[Route] = &[
     scraped("/metrics", "Metrics of Pulse itself", itself),
     scraped("/metrics/pve", "Metrics of one PVE connection (target=)", of_pve),
     scraped("/metrics/pbs", "Metrics of one PBS connection (target=)", of_pbs),
-    scraped("/pve", "The path of prometheus-pve-exporter (target=)", of_pve),
+    scraped("/pve", "The path of prometheus-pve-exporter (target=)", of_pve)
+        .asks(&["target", "module", "cluster", "node"]),
     Route::new(Method::Get, "/api/summary", Policy::Read, "Counts and percentages in one flat object", flat),
 ];
 

@@ -226,3 +226,24 @@ fn the_program_killed_while_its_receiver_is_down_delivers_the_rest_once() {
     assert!(times.windows(2).all(|w| w[0] < w[1]), "in order and nothing twice: {times:?}");
     assert!(log.contains("push to vm: HTTP 503") && !log.contains("s3cret"), "{log}");
 }
+
+#[test]
+fn a_file_that_cannot_be_understood_changes_nothing_and_an_empty_one_ends_pushing() {
+    let folder = Folder::new("push-config");
+    let mut desk = super::desk(&folder);
+    let file = pulse::config::METRICS;
+    let good = br#"{"push":[{"name":"vm","url":"http://127.0.0.1:9/write","password":"s3cret"}]}"#;
+    desk.core.document_changed(file, good);
+    let names = |desk: &super::Desk| -> Vec<String> {
+        desk.core.exports.senders.iter().map(|s| s.end_point.name.clone()).collect()
+    };
+    assert_eq!(names(&desk), ["vm"]);
+    desk.core.document_changed(file, br#"{"push":[{"name":"vm","url":"s3cret"}]}"#);
+    assert_eq!(names(&desk), ["vm"]);
+    let problem = desk.core.config.problems.get(file.name).unwrap();
+    assert!(problem.contains("push[0].url") && !problem.contains("s3cret"), "{problem}");
+    assert!(!format!("{:?}", desk.core.exports.settings).contains("s3cret"));
+    desk.core.document_changed(file, b"{}");
+    assert!(names(&desk).is_empty());
+    assert!(!folder.has("push"), "a receiver that was never down leaves nothing on disk");
+}
