@@ -8,12 +8,16 @@ use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
 use crate::owner::{Answer, Core};
 
+const FOUND: &str = r#"{"type":"object","required":["servers","errors","cached","scanning","updated"],"properties":{"servers":{"type":"array","items":{"type":"object","required":["ip","port","type","version","host","name","configured"],"properties":{"ip":{"type":"string"},"port":{"type":"integer"},"type":{"enum":["pve","pbs"]},"version":{"type":"string"},"hostname":{"type":"string"},"release":{"type":"string"},"host":{"type":"string"},"name":{"type":"string"},"configured":{"type":"boolean"}}}},"errors":{"type":"array","items":{"type":"string"}},"cached":{"type":"boolean"},"scanning":{"type":"boolean"},"updated":{"type":"integer"},"age":{"type":"number"}}}"#;
+
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/discover", Policy::Read, "Proxmox hosts found in the network", found),
-    Route::new(Method::Post, "/api/discover", Policy::Manage, "Look for Proxmox hosts now", look),
+    Route::new(Method::Get, "/api/discover", Policy::Read, "Proxmox hosts found in the network", found).gives(FOUND),
+    Route::new(Method::Post, "/api/discover", Policy::Manage, "Look for Proxmox hosts now", look)
+        .takes(r#"{"type":"object","properties":{"subnet":{"type":"string","maxLength":512},"use_cache":{"type":"boolean"}}}"#)
+        .gives(FOUND),
 ];
 
-/// A private network can be large; a setting is not.
+/// Longest text of ranges.
 const MOST_TEXT: usize = 512;
 
 fn found(core: &mut Core, _: &Call) -> Answer {

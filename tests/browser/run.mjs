@@ -202,6 +202,22 @@ try {
     await context.close();
   });
 
+  await test('a host found in the network fills in the form, one that is configured is not offered', async () => {
+    const p = await page('about:blank');
+    const server = (last, name, configured) => ({ ip: `10.0.0.${last}`, host: `10.0.0.${last}`, port: 8007, type: 'pbs', version: 'Unknown', name, hostname: name, configured });
+    const found = { servers: [server(7, 'store', false), server(8, 'watched', true)], errors: [], cached: true, scanning: false, updated: 1 };
+    await p.route('**/api/discover', (route) => route.fulfill({ json: found }));
+    await p.goto(`${demo}/settings`);
+    const section = p.locator('section', { hasText: 'Found in your network' });
+    await section.waitFor();
+    equal((await section.innerText()).includes('watched'), false, 'a configured host is offered');
+    await section.getByRole('button', { name: 'Add' }).click();
+    equal(await p.locator('label', { hasText: 'Address' }).locator('input').inputValue(), 'https://10.0.0.7:8007', 'the address');
+    equal(await p.locator('label', { hasText: 'Name' }).first().locator('input').inputValue(), 'store', 'the name');
+    equal(p.errors.join(), '', 'console errors');
+    await p.context().close();
+  });
+
   await test('first run: password, log in, node by form, figures, log out, lock-out', async () => {
     const hosts = start(['demo', '--hosts', '--nodes', '2', '--guests', '12']);
     const host = await until('simulated hosts', () => JSON.parse(hosts.log.split('\n')[0]));
