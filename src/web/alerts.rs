@@ -19,12 +19,12 @@ const BULK_MAX: usize = 5_000;
 const USER_MAX: usize = 100;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/alerts/", Policy::Read, "Alert configuration and active alerts", overview),
-    Route::new(Method::Post, "/api/alerts/", Policy::Manage, "Change the alert configuration", put_config).takes(r#"{"type":"object"}"#),
-    Route::new(Method::Get, "/api/alerts/config", Policy::Read, "The alert configuration", config),
-    Route::new(Method::Put, "/api/alerts/config", Policy::Manage, "Change the alert configuration", put_config).takes(r#"{"type":"object"}"#),
-    Route::new(Method::Get, "/api/alerts/active", Policy::Read, "Active alerts, newest first", active),
-    Route::new(Method::Get, "/api/alerts/history", Policy::Read, "Past and active alerts, newest first", history)
+    Route::new(Method::Get, "/api/alerts/", Policy::Read, "Alert configuration and active alerts", overview).gives(r#"{"type":"object","required":["config","active","enabled"],"properties":{"config":{"type":"object"},"active":{"type":"array"},"enabled":{"type":"boolean"}}}"#),
+    Route::new(Method::Post, "/api/alerts/", Policy::Manage, "Change the alert configuration", put_config).gives(r#"{"type":"object"}"#).takes(r#"{"type":"object"}"#),
+    Route::new(Method::Get, "/api/alerts/config", Policy::Read, "The alert configuration", config).gives(r#"{"type":"object"}"#),
+    Route::new(Method::Put, "/api/alerts/config", Policy::Manage, "Change the alert configuration", put_config).gives(r#"{"type":"object"}"#).takes(r#"{"type":"object"}"#),
+    Route::new(Method::Get, "/api/alerts/active", Policy::Read, "Active alerts, newest first", active).gives(r#"{"type":"array","items":{"type":"object","required":["id","type","level","resourceId","message","startTime","acknowledged"],"properties":{"id":{"type":"string"},"type":{"type":"string"},"level":{"type":"string"},"resourceId":{"type":"string"},"message":{"type":"string"},"startTime":{"type":"string"},"acknowledged":{"type":"boolean"}}}}"#),
+    Route::new(Method::Get, "/api/alerts/history", Policy::Read, "Past and active alerts, newest first", history).gives(r#"{"type":"array","items":{"type":"object","required":["id","type","level","resourceId","message","startTime","acknowledged"],"properties":{"id":{"type":"string"},"type":{"type":"string"},"level":{"type":"string"},"resourceId":{"type":"string"},"message":{"type":"string"},"startTime":{"type":"string"},"acknowledged":{"type":"boolean"}}}}"#)
         .asks(&["limit", "offset", "startTime", "endTime", "severity", "resourceId"]),
     Route::new(Method::Delete, "/api/alerts/history", Policy::Manage, "Delete the alert history", delete_history),
     Route::new(

@@ -15,10 +15,10 @@ use crate::owner::{Answer, Core};
 use std::io::Write;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/charts", Policy::Read, "Charts of guests, nodes and storages", charts)
+    Route::new(Method::Get, "/api/charts", Policy::Read, "Charts of guests, nodes and storages", charts).gives(r#"{"type":"object","required":["data","nodeData","storageData","timestamp","stats"],"properties":{"data":{"type":"object"},"nodeData":{"type":"object"},"storageData":{"type":"object"},"timestamp":{"type":"integer"},"stats":{"type":"object"}}}"#)
         .asks(&["range", "points"])
         .also(&[400]),
-    Route::new(Method::Get, "/api/storage-charts", Policy::Read, "Charts of storages", storage_charts)
+    Route::new(Method::Get, "/api/storage-charts", Policy::Read, "Charts of storages", storage_charts).gives(r#"{"type":"object"}"#)
         .asks(&["range", "points"])
         .also(&[400]),
 ];

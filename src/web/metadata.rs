@@ -16,12 +16,14 @@ const ONE: &str = "/api/guests/metadata/{id...}";
 const GUEST: &str = r#"{"type":"object","properties":{"consoleUrl":{"type":"string"},"notes":{"type":"string"}}}"#;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, ALL, Policy::Read, "What is attached to all guests", all),
-    Route::new(Method::Get, ALL_SLASH, Policy::Read, "What is attached to all guests", all),
+    Route::new(Method::Get, ALL, Policy::Read, "What is attached to all guests", all).gives(r#"{"type":"object"}"#),
+    Route::new(Method::Get, ALL_SLASH, Policy::Read, "What is attached to all guests", all)
+        .gives(r#"{"type":"object"}"#),
     Route::new(Method::Put, ALL_SLASH, Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Post, ALL_SLASH, Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Delete, ALL_SLASH, Policy::Manage, "Asks for an id", id_required),
-    Route::new(Method::Get, ONE, Policy::Read, "What is attached to a guest", one),
+    Route::new(Method::Get, ONE, Policy::Read, "What is attached to a guest", one)
+        .gives(r#"{"type":"object","required":["id"],"properties":{"id":{"type":"string"}}}"#),
     Route::new(Method::Put, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put).takes(GUEST),
     Route::new(Method::Post, ONE, Policy::Manage, "Attach to a guest, replacing what was there", put).takes(GUEST),
     Route::new(Method::Delete, ONE, Policy::Manage, "Remove what is attached to a guest", remove).also(&[204]),

@@ -12,7 +12,8 @@ pub const ROUTES: &[Route] = &[
     scraped("/metrics/pbs", "Metrics of one PBS connection (target=)", of_pbs),
     scraped("/pve", "The path of prometheus-pve-exporter (target=)", of_pve)
         .asks(&["target", "module", "cluster", "node"]),
-    Route::new(Method::Get, "/api/summary", Policy::Read, "Counts and percentages in one flat object", flat),
+    Route::new(Method::Get, "/api/summary", Policy::Read, "Counts and percentages in one flat object", flat)
+        .gives(r#"{"type":"object"}"#),
 ];
 
 const fn scraped(path: &'static str, what: &'static str, handler: super::routes::Handler) -> Route {

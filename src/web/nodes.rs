@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 const NODE: &str = r#"{"type":"object","required":["type","host"],"properties":{"type":{"enum":["pve","pbs"]},"name":{"type":"string"},"host":{"type":"string"},"user":{"type":"string"},"password":{"type":"string"},"tokenName":{"type":"string"},"tokenValue":{"type":"string"},"fingerprint":{"type":"string"},"verifySSL":{"type":"boolean"}},"additionalProperties":{"type":"boolean"}}"#;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/config/nodes", Policy::Read, "The configured connections, without secrets", list),
-    Route::new(Method::Get, "/api/nodes", Policy::Read, "The same list", list),
+    Route::new(Method::Get, "/api/config/nodes", Policy::Read, "The configured connections, without secrets", list).gives(r#"{"type":"array","items":{"type":"object","required":["id","type","name","host","hasPassword","hasToken","verifySSL","status"],"properties":{"id":{"type":"string"},"type":{"type":"string"},"name":{"type":"string"},"host":{"type":"string"},"hasPassword":{"type":"boolean"},"hasToken":{"type":"boolean"},"verifySSL":{"type":"boolean"},"status":{"type":"string"}}}}"#),
+    Route::new(Method::Get, "/api/nodes", Policy::Read, "The same list", list).gives(r#"{"type":"array","items":{"type":"object","required":["id","type","name","host","hasPassword","hasToken","verifySSL","status"],"properties":{"id":{"type":"string"},"type":{"type":"string"},"name":{"type":"string"},"host":{"type":"string"},"hasPassword":{"type":"boolean"},"hasToken":{"type":"boolean"},"verifySSL":{"type":"boolean"},"status":{"type":"string"}}}}"#),
     Route::new(Method::Post, "/api/config/nodes", Policy::Manage, "Add a connection", add)
         .takes(NODE)
         .also(&[201, 409]),
@@ -30,17 +30,17 @@ pub const ROUTES: &[Route] = &[
         test_config,
     )
     .takes(NODE),
-    Route::new(Method::Put, "/api/config/nodes/{id}", Policy::Manage, "Change a connection", change)
+    Route::new(Method::Put, "/api/config/nodes/{id}", Policy::Manage, "Change a connection", change).gives(r#"{"type":"object","required":["status"],"properties":{"status":{"type":"string"}}}"#)
         .takes(r#"{"type":"object"}"#)
         .asks(&["revision"])
         .also(&[409, 412]),
-    Route::new(Method::Delete, "/api/config/nodes/{id}", Policy::Manage, "Remove a connection", remove)
+    Route::new(Method::Delete, "/api/config/nodes/{id}", Policy::Manage, "Remove a connection", remove).gives(r#"{"type":"object","required":["status"],"properties":{"status":{"type":"string"}}}"#)
         .asks(&["revision"])
         .also(&[409, 412]),
     Route::new(Method::Post, "/api/config/nodes/{id}", Policy::Manage, "Not used", not_found),
     Route::new(Method::Put, "/api/config/nodes/", Policy::Manage, "Asks for an id", id_required),
     Route::new(Method::Delete, "/api/config/nodes/", Policy::Manage, "Asks for an id", id_required),
-    Route::new(Method::Post, "/api/config/nodes/{id}/test", Policy::Manage, "Try a stored connection", test_stored),
+    Route::new(Method::Post, "/api/config/nodes/{id}/test", Policy::Manage, "Try a stored connection", test_stored).gives(r#"{"type":"object","required":["status","message"],"properties":{"status":{"type":"string"},"message":{"type":"string"}}}"#),
 ];
 
 fn list(core: &mut Core, _: &Call) -> Answer {

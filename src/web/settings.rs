@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/config", Policy::Manage, "The whole configuration, without secrets", config),
-    Route::new(Method::Get, "/api/config/system", Policy::Read, "The settings in force", get_config_system),
+    Route::new(Method::Get, "/api/config", Policy::Manage, "The whole configuration, without secrets", config).gives(r#"{"type":"object"}"#),
+    Route::new(Method::Get, "/api/config/system", Policy::Read, "The settings in force", get_config_system).gives(r#"{"type":"object","required":["pollingInterval","discoveryEnabled","allowEmbedding"],"properties":{"pollingInterval":{"type":"integer"},"discoveryEnabled":{"type":"boolean"},"allowEmbedding":{"type":"boolean"}}}"#),
     Route::new(Method::Put, "/api/config/system", Policy::Manage, "Change settings", put_config_system)
         .takes(r#"{"type":"object"}"#),
-    Route::new(Method::Get, "/api/system/settings", Policy::Read, "The stored settings", get_system_settings),
+    Route::new(Method::Get, "/api/system/settings", Policy::Read, "The stored settings", get_system_settings).gives(r#"{"type":"object","required":["pollingInterval","discoveryEnabled"],"properties":{"pollingInterval":{"type":"integer"},"discoveryEnabled":{"type":"boolean"}}}"#),
     Route::new(Method::Post, "/api/system/settings/update", Policy::Manage, "Change settings", update_system_settings)
         .takes(r#"{"type":"object"}"#),
-    Route::new(Method::Get, "/api/settings", Policy::Read, "Settings and preferences of the page", get_settings),
+    Route::new(Method::Get, "/api/settings", Policy::Read, "Settings and preferences of the page", get_settings).gives(r#"{"type":"object","required":["current","defaults","capabilities"],"properties":{"current":{"type":"object"},"defaults":{"type":"object"},"capabilities":{"type":"object"}}}"#),
     Route::new(Method::Post, "/api/settings/update", Policy::Manage, "Change preferences of the page", update_settings)
         .takes(r#"{"type":"object"}"#),
 ];

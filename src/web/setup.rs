@@ -18,7 +18,7 @@ use crate::setup::{LIFETIME, Script, pulse_url, shell_safe_host, shell_safe_secr
 use serde_json::Value;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Post, "/api/setup-script-url", Policy::Manage, "A link to a setup script, and its code", link)
+    Route::new(Method::Post, "/api/setup-script-url", Policy::Manage, "A link to a setup script, and its code", link).gives(r#"{"type":"object","required":["url","command","setupCode","expires"],"properties":{"url":{"type":"string"},"command":{"type":"string"},"setupCode":{"type":"string"},"expires":{"type":"integer"}}}"#)
         .takes(r#"{"type":"object","required":["type","host"],"properties":{"type":{"enum":["pve","pbs"]},"host":{"type":"string"},"backupPerms":{"type":"boolean"}}}"#),
     Route::new(Method::Get, "/api/setup-script", Policy::Open, "The script that prepares a Proxmox host", script)
         .asks(&["type", "host", "pulse_url", "backup_perms", "auth_token"]).also(&[400]),

@@ -9,16 +9,16 @@ use crate::update;
 use serde::Serialize;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/health", Policy::Open, "Whether Pulse runs", health).limited(Limit::None),
-    Route::new(Method::Get, "/api/version", Policy::Open, "Version, and how Pulse was installed", version),
-    Route::new(Method::Get, "/api/state", Policy::Read, "Everything Pulse knows of its hosts", state)
+    Route::new(Method::Get, "/api/health", Policy::Open, "Whether Pulse runs", health).gives(r#"{"type":"object","required":["status","timestamp","uptime"],"properties":{"status":{"type":"string"},"timestamp":{"type":"integer"},"uptime":{"type":"number"}}}"#).limited(Limit::None),
+    Route::new(Method::Get, "/api/version", Policy::Open, "Version, and how Pulse was installed", version).gives(r#"{"type":"object","required":["version","build","runtime","channel","isDocker","isDevelopment","deploymentType","updateAvailable"],"properties":{"version":{"type":"string"},"build":{"type":"string"},"runtime":{"type":"string"},"channel":{"type":"string"},"isDocker":{"type":"boolean"},"isDevelopment":{"type":"boolean"},"deploymentType":{"type":"string"},"updateAvailable":{"type":"boolean"}}}"#),
+    Route::new(Method::Get, "/api/state", Policy::Read, "Everything Pulse knows of its hosts", state).gives(r#"{"type":"object","required":["nodes","vms","containers","storage","pbs","pbsBackups","pveBackups","connectionHealth","performance","stats","activeAlerts","recentlyResolved","lastUpdate"],"properties":{"nodes":{"type":"array"},"vms":{"type":"array"},"containers":{"type":"array"},"storage":{"type":"array"},"pbs":{"type":"array"},"pbsBackups":{"type":"array"},"pveBackups":{"type":"object"},"connectionHealth":{"type":"object"},"performance":{"type":"object"},"stats":{"type":"object"},"activeAlerts":{"type":"array"},"recentlyResolved":{"type":"array"},"lastUpdate":{"type":"string"}}}"#)
         .limited(Limit::None),
-    Route::new(Method::Get, "/api/storage/", Policy::Read, "All storages", storages),
-    Route::new(Method::Get, "/api/storage/{id...}", Policy::Read, "One storage, or the storages of a node", storage),
+    Route::new(Method::Get, "/api/storage/", Policy::Read, "All storages", storages).gives(r#"{"type":"object","required":["data","timestamp"],"properties":{"data":{"type":"array"},"timestamp":{"type":"integer"}}}"#),
+    Route::new(Method::Get, "/api/storage/{id...}", Policy::Read, "One storage, or the storages of a node", storage).gives(r#"{"type":"object","required":["timestamp"],"properties":{"timestamp":{"type":"integer"}}}"#),
     Route::new(Method::Get, "/api/backups", Policy::Read, "All backups", backups),
     Route::new(Method::Get, "/api/backups/", Policy::Read, "All backups", backups),
     Route::new(Method::Get, "/api/backups/{view...}", Policy::Read, "Backups: unified, pve or pbs", backups),
-    Route::new(Method::Get, "/api/snapshots", Policy::Read, "Snapshots of guests", snapshots),
+    Route::new(Method::Get, "/api/snapshots", Policy::Read, "Snapshots of guests", snapshots).gives(r#"{"type":"object","required":["snapshots"],"properties":{"snapshots":{"type":"array"}}}"#),
     Route::new(
         Method::Get,
         "/simple-stats",

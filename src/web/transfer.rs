@@ -9,10 +9,10 @@ use crate::json::json;
 use crate::owner::{Answer, Core, check_documents};
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Post, "/api/config/export", Policy::Export, "The configuration, sealed by a passphrase", export)
+    Route::new(Method::Post, "/api/config/export", Policy::Export, "The configuration, sealed by a passphrase", export).gives(r#"{"type":"object","required":["status","data"],"properties":{"status":{"type":"string"},"data":{"type":"string"}}}"#)
         .takes(r#"{"type":"object","required":["passphrase"],"properties":{"passphrase":{"type":"string"}}}"#)
         .limited(Limit::Export),
-    Route::new(Method::Post, "/api/config/import", Policy::Export, "Replace the configuration by an export", import)
+    Route::new(Method::Post, "/api/config/import", Policy::Export, "Replace the configuration by an export", import).gives(r#"{"type":"object","required":["status","message"],"properties":{"status":{"type":"string"},"message":{"type":"string"}}}"#)
         .takes(r#"{"type":"object","required":["passphrase","data"],"properties":{"passphrase":{"type":"string"},"data":{"type":"string"}}}"#)
         .limited(Limit::Export),
 ];

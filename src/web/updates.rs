@@ -10,13 +10,13 @@ use crate::update::{self, Deployment, Release, VERSION};
 use std::cmp::Ordering;
 
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/updates/check", Policy::Read, "Whether there is a newer version", check)
+    Route::new(Method::Get, "/api/updates/check", Policy::Read, "Whether there is a newer version", check).gives(r#"{"type":"object","required":["available","currentVersion","latestVersion","deploymentType","isPrerelease"],"properties":{"available":{"type":"boolean"},"currentVersion":{"type":"string"},"latestVersion":{"type":"string"},"deploymentType":{"type":"string"},"isPrerelease":{"type":"boolean"}}}"#)
         .limited(Limit::UpdateCheck)
         .asks(&["channel"])
         .also(&[400]),
     Route::new(Method::Post, "/api/updates/apply", Policy::Manage, "Deprecated: says how to update", apply)
         .takes(r#"{"type":"object","properties":{"downloadUrl":{"type":"string"}}}"#),
-    Route::new(Method::Get, "/api/updates/status", Policy::Read, "Deprecated: always idle", status),
+    Route::new(Method::Get, "/api/updates/status", Policy::Read, "Deprecated: always idle", status).gives(r#"{"type":"object","required":["status","progress","message","updatedAt"],"properties":{"status":{"type":"string"},"progress":{"type":"integer"},"message":{"type":"string"},"updatedAt":{"type":"string"}}}"#),
 ];
 
 fn is_docker(core: &Core) -> bool {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Python programs of the documents run against `pulse demo` and print what they promise: that of docs/api.md as it
-stands there, and the calls of the public document's program."""
+stands there, and the calls of the public document's program; and what the
+routes answer in the demonstration is as /api/openapi.json describes it."""
 import os
 import pathlib
 import re
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 import requests
+from jsonschema import Draft202012Validator
 
 BINARY = os.environ["PULSE_BINARY"]
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -50,6 +52,22 @@ def of_the_public_document(address):
     check(f"nodes: {lines}", any(line.endswith("- online") for line in lines))
 
 
+def as_described(address):
+    """What is answered when there is something to show is as the description says, too."""
+    paths = requests.get(f"{address}/api/openapi.json", timeout=10).json()["paths"]
+    described = 0
+    for path, methods in paths.items():
+        done = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if "{" in path or "application/json" not in done or path == "/api/updates/check":
+            continue
+        answer = requests.get(f"{address}{path}", timeout=10)
+        check(f"{path}: {answer.status_code}", answer.status_code == 200)
+        errors = list(Draft202012Validator(done["application/json"]["schema"]).iter_errors(answer.json()))
+        check(f"{path}: {errors}", not errors)
+        described += 1
+    check(f"{described} answers are described", described > 20)
+
+
 with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
     folder = pathlib.Path(folder)
     env = {"PATH": os.environ["PATH"], "PORT": "0", "BIND_ADDRESS": "127.0.0.1", "PULSE_PORT_FILE": str(folder / "port"),
@@ -62,6 +80,7 @@ with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
             wait("figures", lambda: requests.get(f"{address}/api/state", timeout=10).json()["vms"])
             of_the_page(address)
             of_the_public_document(address)
+            as_described(address)
         finally:
             process.terminate()
 print(f"tests: {tests}")
