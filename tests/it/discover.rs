@@ -13,6 +13,7 @@ use pulse::http::Method;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tungstenite::Message;
 
@@ -234,6 +235,36 @@ fn no_setting_and_no_request_leads_beyond_private_networks() {
         }
         std::thread::sleep(Duration::from_secs(2));
     });
+    assert_eq!(tap.end(), Sent::new(), "not one frame left the machine");
+}
+
+#[test]
+fn a_demonstration_looks_at_no_network() {
+    let Some(lab) = lab() else { return };
+    let folder = Folder::new("discover-demo");
+    let port = folder.path().join("port");
+    let tap = lab.tap("pulse");
+    let code = lab.inside("pulse", || {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pulse"))
+            .args(["demo", "--nodes", "1", "--guests", "2", "--port", "0"])
+            .env("DISCOVERY_ENABLED", "true")
+            .env("PULSE_PORT_FILE", &port)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        while !port.exists() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // A scan begins within the first second.
+        std::thread::sleep(Duration::from_secs(3));
+        // SAFETY: kill takes two integers.
+        unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+        child.wait().unwrap()
+    });
+    assert!(code.success() && port.exists(), "{code}");
     assert_eq!(tap.end(), Sent::new(), "not one frame left the machine");
 }
 
