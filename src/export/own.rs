@@ -1,26 +1,30 @@
 //! Pulse itself as metrics: its connections, its alerts, its requests to the hosts.
 
 use super::Page;
-use super::push::Tally;
 use crate::model::State;
 use std::collections::BTreeMap;
 
-/// How the way to one receiver goes: its name, the tally of its thread, batches there was no time for.
-pub type Pushed = (String, Tally, u64);
+/// How the way to one receiver goes.
+pub struct Pushed {
+    pub receiver: String,
+    pub up: f64,
+    pub delivered: f64,
+    pub refused: f64,
+    /// Batches there was no time for.
+    pub skipped: f64,
+    pub waiting_bytes: f64,
+    pub given_up_bytes: f64,
+}
 
 type PushFigure = (&'static str, &'static str, &'static str, fn(&Pushed) -> f64);
 
 const PUSHES: &[PushFigure] = &[
-    ("pulse_push_up", "gauge", "Whether the last request to a receiver arrived", |(_, t, _)| {
-        f64::from(u8::from(t.failure.is_none()))
-    }),
-    ("pulse_push_requests_total", "counter", "Requests that a receiver took", |(_, t, _)| t.delivered as f64),
-    ("pulse_push_refused_total", "counter", "Requests that a receiver refused for good", |(_, t, _)| t.refused as f64),
-    ("pulse_push_skipped_total", "counter", "Batches for which a receiver was too slow", |(_, _, n)| *n as f64),
-    ("pulse_push_waiting_bytes", "gauge", "Bytes on disk that wait for a receiver", |(_, t, _)| t.waiting_bytes as f64),
-    ("pulse_push_given_up_bytes_total", "counter", "Bytes for which there was no room on disk", |(_, t, _)| {
-        t.given_up_bytes as f64
-    }),
+    ("pulse_push_up", "gauge", "Whether the last request to a receiver arrived", |p| p.up),
+    ("pulse_push_requests_total", "counter", "Requests that a receiver took", |p| p.delivered),
+    ("pulse_push_refused_total", "counter", "Requests that a receiver refused for good", |p| p.refused),
+    ("pulse_push_skipped_total", "counter", "Batches for which a receiver was too slow", |p| p.skipped),
+    ("pulse_push_waiting_bytes", "gauge", "Bytes on disk that wait for a receiver", |p| p.waiting_bytes),
+    ("pulse_push_given_up_bytes_total", "counter", "Bytes for which there was no room on disk", |p| p.given_up_bytes),
 ];
 
 /// Writes what Pulse knows of itself; `version` is the product's.
@@ -45,7 +49,7 @@ pub fn write(page: &mut Page, state: &State, version: &str, uptime_secs: f64, pu
     for (name, kind, help, figure) in PUSHES {
         page.family(name, kind, help);
         for receiver in pushed {
-            page.sample(&[("receiver", &receiver.0)], figure(receiver));
+            page.sample(&[("receiver", &receiver.receiver)], figure(receiver));
         }
     }
     let mut alerts: BTreeMap<(&str, &str), f64> = BTreeMap::new();

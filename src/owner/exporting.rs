@@ -100,11 +100,7 @@ impl Core {
     /// The metrics of Pulse itself.
     pub fn own_page(&mut self, page: &mut Page) {
         self.settle();
-        let tally = |sender: &mut Sender| {
-            let (tally, skipped) = sender.tally();
-            (sender.end_point.name.clone(), tally, skipped)
-        };
-        let pushed: Vec<own::Pushed> = self.exports.senders.iter_mut().map(tally).collect();
+        let pushed: Vec<own::Pushed> = self.exports.senders.iter().map(Sender::pushed).collect();
         own::write(page, &self.state, crate::update::VERSION, self.uptime_secs(), &pushed);
     }
 

@@ -1,11 +1,14 @@
-//! The thread of one receiver: batches in by a short channel, requests out, the tally back by another.
+//! The thread of one receiver: batches in by a short channel, requests out, figures about it on a board of atomic numbers.
 
 use super::{Batch, Lane, Tally, Verdict, bodies};
+use crate::export::own::Pushed;
 use crate::export::peer;
 use crate::export::settings::{EndPoint, Wire};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender as Channel, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Batches that may wait for the thread while it waits for the receiver.
@@ -18,10 +21,8 @@ const STACK_BYTES: usize = 256 << 10;
 pub struct Sender {
     pub end_point: EndPoint,
     batches: Channel<Arc<Batch>>,
-    tallies: Receiver<Tally>,
-    tally: Tally,
-    /// Disconnected when the thread has ended.
-    ended: Receiver<()>,
+    board: Arc<Board>,
+    thread: JoinHandle<()>,
     /// Batches the thread had no time for.
     skipped: u64,
     next_ms: u64,
@@ -32,29 +33,23 @@ impl Sender {
     /// the thread waits until that one has ended, so that nothing is sent by both.
     pub fn start(end_point: EndPoint, folder: PathBuf, before: Option<Sender>) -> Result<Sender, String> {
         let name = end_point.name.clone();
-        let before = before.map(|sender| sender.ended.clone());
+        // Dropping its other end is what ends the one before.
+        let before = before.map(|sender| sender.thread);
         let (batches, work) = bounded(WAITING);
-        let (tell, tallies) = bounded(1);
-        let (end, ended) = bounded::<()>(0);
-        let (to, asked) = (end_point.clone(), tallies.clone());
-        let news = move |tally: Tally| {
-            // Only the newest counts.
-            let _ = asked.try_recv();
-            let _ = tell.try_send(tally);
-        };
+        let board = Arc::new(Board::default());
+        let (to, told) = (end_point.clone(), board.clone());
         let all = move || {
-            let _ends_with_the_thread = end;
             if let Some(before) = before {
-                let _ = before.recv();
+                let _ = before.join();
             }
             match Lane::open(&to.name, &folder, to.backlog_bytes) {
-                Ok(lane) => run(&to, lane, &work, &news),
+                Ok(lane) => run(&to, lane, &work, &told),
                 Err(e) => log::error!("failed to open the backlog of push to {}: {e}", to.name),
             }
         };
         let spawned = std::thread::Builder::new().name("push".to_owned()).stack_size(STACK_BYTES).spawn(all);
-        spawned.map_err(|e| format!("failed to start the thread of push to {name}: {e}"))?;
-        Ok(Sender { end_point, batches, tallies, tally: Tally::default(), ended, skipped: 0, next_ms: 0 })
+        let thread = spawned.map_err(|e| format!("failed to start the thread of push to {name}: {e}"))?;
+        Ok(Sender { end_point, batches, board, thread, skipped: 0, next_ms: 0 })
     }
 
     /// Whether a batch is due; the next one is due an interval later.
@@ -76,16 +71,48 @@ impl Sender {
         }
     }
 
-    /// How it goes, as the thread last said, and the batches it had no time for.
-    pub fn tally(&mut self) -> (Tally, u64) {
-        if let Ok(tally) = self.tallies.try_recv() {
-            self.tally = tally;
+    /// How it goes, as the thread last said.
+    pub fn pushed(&self) -> Pushed {
+        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed) as f64;
+        let board = &self.board;
+        Pushed {
+            receiver: self.end_point.name.clone(),
+            up: 1.0 - read(&board.failing),
+            delivered: read(&board.delivered),
+            refused: read(&board.refused),
+            skipped: self.skipped as f64,
+            waiting_bytes: read(&board.waiting_bytes),
+            given_up_bytes: read(&board.given_up_bytes),
         }
-        (self.tally.clone(), self.skipped)
     }
 }
 
-fn run(to: &EndPoint, mut lane: Lane, work: &Receiver<Arc<Batch>>, tell: &dyn Fn(Tally)) {
+/// What a thread says of its way, figure by figure.
+#[derive(Default)]
+struct Board {
+    failing: AtomicU64,
+    delivered: AtomicU64,
+    refused: AtomicU64,
+    waiting_bytes: AtomicU64,
+    given_up_bytes: AtomicU64,
+}
+
+impl Board {
+    fn tell(&self, tally: &Tally) {
+        let pairs = [
+            (&self.failing, u64::from(tally.failure.is_some())),
+            (&self.delivered, tally.delivered),
+            (&self.refused, tally.refused),
+            (&self.waiting_bytes, tally.waiting_bytes),
+            (&self.given_up_bytes, tally.given_up_bytes),
+        ];
+        for (place, figure) in pairs {
+            place.store(figure, Ordering::Relaxed);
+        }
+    }
+}
+
+fn run(to: &EndPoint, mut lane: Lane, work: &Receiver<Arc<Batch>>, board: &Board) {
     let began = Instant::now();
     let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut post = |body: &[u8]| deliver(to, body);
@@ -98,7 +125,7 @@ fn run(to: &EndPoint, mut lane: Lane, work: &Receiver<Arc<Batch>>, tell: &dyn Fn
         }
         // New batches go behind what waits, so they are taken in between two requests.
         while work.is_empty() && lane.step(now_ms(), &mut post) {}
-        tell(lane.tally());
+        board.tell(&lane.tally());
     }
 }
 
