@@ -92,7 +92,11 @@ fn fleet(guests: i64, noise: &mut Noise) -> State {
         status: "online".into(),
         ..Node::default()
     });
-    State { nodes: nodes.collect(), vms: (0..guests).map(|n| guest(100 + n, noise)).collect(), ..State::default() }
+    State {
+        nodes: nodes.collect(),
+        vms: (0..guests).map(|n| guest(100 + n, noise).into()).collect(),
+        ..State::default()
+    }
 }
 
 fn wander(state: &mut State, noise: &mut Noise) {

@@ -218,7 +218,7 @@ impl Engine {
             shared: &mut self.shared,
             nodes: HashMap::new(),
         };
-        for guest in state.vms.iter().chain(&state.containers).filter(|g| !g.template) {
+        for guest in state.guests().filter(|g| !g.template) {
             round.guest(&mut self.guests, guest);
         }
         others(state, |subject| round.other(&mut self.others, subject));

@@ -91,8 +91,7 @@ pub fn explain(engine: &Engine, state: &State, id: &str, now: Now) -> Option<Exp
 }
 
 fn find<'a>(state: &'a State, id: &str) -> Option<Subject<'a>> {
-    let mut guests = state.vms.iter().chain(&state.containers);
-    if let Some(guest) = guests.find(|g| g.id == id || g.stable_key() == id) {
+    if let Some(guest) = state.guests().find(|g| g.id == id || g.stable_key() == id) {
         return Some(Subject::Guest(guest));
     }
     let mut found = None;

@@ -154,8 +154,7 @@ impl<'a> Replay<'a> {
 
     fn connections(&self) -> Vec<(String, bool)> {
         let mut names: Vec<(String, bool)> = self.state.nodes.iter().map(|n| (n.instance.clone(), false)).collect();
-        let guests = self.state.vms.iter().chain(&self.state.containers);
-        names.extend(guests.map(|g| (g.instance.clone(), false)));
+        names.extend(self.state.guests().map(|g| (g.instance.clone(), false)));
         names.extend(self.state.storage.iter().map(|s| (s.instance.clone(), false)));
         names.extend(self.state.pbs.iter().map(|p| (p.name.clone(), true)));
         crate::order::sort(&mut names);

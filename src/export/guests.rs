@@ -33,7 +33,7 @@ fn disk(g: &Guest) -> Option<&Usage> {
 
 /// Writes the guests of the connection `instance`.
 pub fn write(page: &mut Page, state: &State, instance: &str, now: Time) {
-    let mine = state.vms.iter().chain(&state.containers).filter(|g| g.instance == instance);
+    let mine = state.guests().filter(|g| g.instance == instance);
     let guests: Vec<(String, &Guest)> = mine.map(|g| (format!("{}/{}", g.r#type, g.vmid), g)).collect();
     let labels: Vec<Labels> = guests.iter().map(|(id, _)| Labels::of(&[("id", id)])).collect();
     let each = || guests.iter().map(|(_, g)| *g).zip(&labels);

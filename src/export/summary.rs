@@ -1,6 +1,6 @@
 //! The flat summary for dashboards and small displays: every key is always there and never changes its type.
 
-use crate::model::{Guest, State, Time};
+use crate::model::{Guest, Lent, State, Time};
 use serde::Serialize;
 
 /// `GET /api/summary`. Percentages are 0..100; names are empty where there is nothing to name.
@@ -44,7 +44,7 @@ pub struct Summary<'a> {
 
 /// The summary of a state.
 pub fn of(state: &State) -> Summary<'_> {
-    let running = |list: &[Guest]| list.iter().filter(|g| g.is_running()).count();
+    let running = |list: &[Lent<Guest>]| list.iter().filter(|g| g.is_running()).count();
     let online = state.nodes.iter().filter(|n| n.status == "online");
     let (mut cores, mut busy, mut memory) = (0.0, 0.0, (0i64, 0i64));
     for n in online.clone() {
@@ -100,7 +100,7 @@ pub fn of(state: &State) -> Summary<'_> {
         worst_memory_percent: ram.1,
         worst_disk_guest: disk.0,
         worst_disk_percent: disk.1,
-        guests_without_backup: state.vms.iter().chain(&state.containers).filter(bare).count(),
+        guests_without_backup: state.guests().filter(bare).count(),
         guests_without_backup_job: state.backup_coverage.iter().map(|c| c.uncovered.len()).sum(),
         last_backup_failure: failed.map_or("", |t| t.error.as_str()),
         last_backup_failure_time: failed.map_or(Time::from_unix(0), |t| t.end_time).unix_secs(),
@@ -110,7 +110,7 @@ pub fn of(state: &State) -> Summary<'_> {
 
 fn worst(state: &State, figure: fn(&Guest) -> f64) -> (&str, f64) {
     let mut worst = ("", 0.0);
-    for g in state.vms.iter().chain(&state.containers).filter(|g| g.is_running()) {
+    for g in state.guests().filter(|g| g.is_running()) {
         if figure(g) > worst.1 {
             worst = (g.name.as_str(), figure(g));
         }

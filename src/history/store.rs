@@ -86,7 +86,7 @@ impl History {
     /// Takes in the figures of one PVE connection that has just been asked.
     pub fn record_pve(&mut self, now: Now, state: &State, instance: &str) {
         self.advance(now);
-        for g in state.vms.iter().chain(&state.containers).filter(|g| g.instance == instance) {
+        for g in state.guests().filter(|g| g.instance == instance) {
             let id = self.subjects.guest(instance, g.vmid);
             self.take(now, id, || Key::guest(instance, g.vmid), figures::guest(g));
         }

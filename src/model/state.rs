@@ -1,8 +1,8 @@
 //! The whole document of `/api/state`, and how one connection's part of it is replaced.
 
 use super::{
-    AlertBrief, Ceph, Cluster, Coverage, Guest, Node, PbsBackup, PbsInstance, PhysicalDisk, PveBackups, ReplicationJob,
-    ResolvedAlert, Storage, Time, ZfsPool,
+    AlertBrief, Ceph, Cluster, Coverage, Guest, Lent, Node, PbsBackup, PbsInstance, PhysicalDisk, PveBackups,
+    ReplicationJob, ResolvedAlert, Storage, Time, ZfsPool,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 pub struct State {
     pub nodes: Vec<Node>,
-    pub vms: Vec<Guest>,
-    pub containers: Vec<Guest>,
+    /// Shared with what was published, so that publishing copies nothing that did not change.
+    pub vms: Vec<Lent<Guest>>,
+    pub containers: Vec<Lent<Guest>>,
     pub storage: Vec<Storage>,
     pub pbs: Vec<PbsInstance>,
-    pub pbs_backups: Vec<PbsBackup>,
+    pub pbs_backups: Lent<Vec<PbsBackup>>,
     /// Always empty, as in 4.9.
     pub metrics: Vec<serde_json::Value>,
-    pub pve_backups: PveBackups,
+    pub pve_backups: Lent<PveBackups>,
     pub performance: Performance,
     pub connection_health: BTreeMap<String, bool>,
     pub stats: Stats,
@@ -39,6 +40,13 @@ pub struct State {
     pub physical_disks: Vec<PhysicalDisk>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup_coverage: Vec<Coverage>,
+}
+
+impl State {
+    /// Virtual machines, then containers.
+    pub fn guests(&self) -> impl Iterator<Item = &Guest> + Clone {
+        self.vms.iter().chain(&self.containers).map(|g| &**g)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Replacing one connection's part of the state by its newest report. Lists keep a stable order.
 
-use crate::model::{Guest, State};
+use crate::model::{Guest, Lent, State};
 use crate::order::sort_by;
 use crate::poll::{Kind, Report};
 use std::cmp::Reverse;
@@ -11,8 +11,8 @@ pub fn report(state: &mut State, report: Report) -> bool {
     match report.kind {
         Kind::Pve => {
             replace(&mut state.nodes, report.live.nodes, |n| n.instance == name);
-            replace(&mut state.vms, report.live.vms, |g| g.instance == name);
-            replace(&mut state.containers, report.live.containers, |g| g.instance == name);
+            replace(&mut state.vms, shared(report.live.vms), |g| g.instance == name);
+            replace(&mut state.containers, shared(report.live.containers), |g| g.instance == name);
             replace(&mut state.storage, report.live.storage, |s| s.instance == name);
             replace(&mut state.clusters, report.live.cluster.into_iter().collect(), |c| c.instance == name);
             state.connection_health.insert(name.clone(), report.reachable);
@@ -30,22 +30,24 @@ pub fn report(state: &mut State, report: Report) -> bool {
     let slow = report.slow;
     let backups = slow.backup_tasks.is_some() || slow.storage_backups.is_some() || slow.pbs_backups.is_some();
     if let Some(list) = slow.backup_tasks {
-        replace(&mut state.pve_backups.backup_tasks, list, |t| t.instance == name);
-        sort_by(&mut state.pve_backups.backup_tasks, |a, b| {
-            (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id))
-        });
+        let tasks = &mut state.pve_backups.backup_tasks;
+        replace(tasks, list, |t| t.instance == name);
+        sort_by(tasks, |a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
     }
     if let Some(list) = slow.storage_backups {
-        replace(&mut state.pve_backups.storage_backups, list, |b| b.instance == name);
-        sort_by(&mut state.pve_backups.storage_backups, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        let files = &mut state.pve_backups.storage_backups;
+        replace(files, list, |b| b.instance == name);
+        sort_by(files, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
     }
     if let Some(list) = slow.guest_snapshots {
-        replace(&mut state.pve_backups.guest_snapshots, list, |s| s.instance == name);
-        sort_by(&mut state.pve_backups.guest_snapshots, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        let snapshots = &mut state.pve_backups.guest_snapshots;
+        replace(snapshots, list, |s| s.instance == name);
+        sort_by(snapshots, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
     }
     if let Some(list) = slow.pbs_backups {
-        replace(&mut state.pbs_backups, list, |b| b.instance == name);
-        sort_by(&mut state.pbs_backups, |a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
+        let backups = &mut *state.pbs_backups;
+        replace(backups, list, |b| b.instance == name);
+        sort_by(backups, |a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
     }
     if let Some(list) = slow.replication {
         replace(&mut state.replication, list, |j| j.instance == name);
@@ -75,9 +77,10 @@ pub fn forget(state: &mut State, kind: Kind, name: &str) {
             state.containers.retain(|g| g.instance != name);
             state.storage.retain(|s| s.instance != name);
             state.clusters.retain(|c| c.instance != name);
-            state.pve_backups.backup_tasks.retain(|t| t.instance != name);
-            state.pve_backups.storage_backups.retain(|b| b.instance != name);
-            state.pve_backups.guest_snapshots.retain(|s| s.instance != name);
+            let backups = &mut *state.pve_backups;
+            backups.backup_tasks.retain(|t| t.instance != name);
+            backups.storage_backups.retain(|b| b.instance != name);
+            backups.guest_snapshots.retain(|s| s.instance != name);
             state.replication.retain(|j| j.instance != name);
             state.ceph.retain(|c| c.instance != name);
             state.zfs_pools.retain(|z| z.instance != name);
@@ -106,6 +109,10 @@ fn sort_live(state: &mut State) {
     sort_by(&mut state.storage, |a, b| (&a.instance, &a.name, &a.node).cmp(&(&b.instance, &b.name, &b.node)));
 }
 
-fn by_vmid(a: &Guest, b: &Guest) -> std::cmp::Ordering {
+fn shared(guests: Vec<Guest>) -> Vec<Lent<Guest>> {
+    guests.into_iter().map(Lent::from).collect()
+}
+
+fn by_vmid(a: &Lent<Guest>, b: &Lent<Guest>) -> std::cmp::Ordering {
     (a.vmid, &a.instance, &a.node).cmp(&(b.vmid, &b.instance, &b.node))
 }

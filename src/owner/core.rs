@@ -99,13 +99,16 @@ impl Core {
         let state = &mut self.state;
         let count = state.vms.len() + state.containers.len();
         if backups_changed || count != self.backups_of {
-            let guests = state.vms.iter().chain(&state.containers);
             let pve = &state.pve_backups;
-            self.last_backups = LastBackups::of(guests, &pve.backup_tasks, &pve.storage_backups, &state.pbs_backups);
+            self.last_backups =
+                LastBackups::of(state.guests(), &pve.backup_tasks, &pve.storage_backups, &state.pbs_backups);
             self.backups_of = count;
         }
         for guest in state.vms.iter_mut().chain(&mut state.containers) {
-            guest.last_backup = self.last_backups.last(guest);
+            let last = self.last_backups.last(guest);
+            if guest.last_backup != last {
+                guest.last_backup = last;
+            }
         }
     }
 

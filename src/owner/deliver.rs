@@ -111,7 +111,7 @@ impl Core {
     /// The state in a few figures, for the heartbeat.
     fn summary(&self) -> Value {
         let s = &self.state;
-        let running = s.vms.iter().chain(&s.containers).filter(|g| g.is_running()).count();
+        let running = s.guests().filter(|g| g.is_running()).count();
         let critical = s.active_alerts.iter().filter(|a| a.level == "critical").count();
         let down: Vec<&str> = s.nodes.iter().filter(|n| n.status != "online").map(|n| n.name.as_str()).collect();
         let status = match (critical, s.active_alerts.len()) {

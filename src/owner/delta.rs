@@ -9,7 +9,7 @@
 //! - top-level sections that are small or change rarely (`clusters`, `pbsBackups`, …) whole, when they changed.
 
 use crate::json::{json, put};
-use crate::model::{Guest, State, Time};
+use crate::model::{Guest, Lent, State, Time};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -57,23 +57,24 @@ fn section<T: PartialEq + Serialize>(out: &mut Map<String, Value>, key: &str, ol
 /// Guests: rows for those whose figures alone moved, whole objects for the rest.
 fn guests(
     key: &str,
-    old: &[Guest],
-    new: &[Guest],
+    old: &[Lent<Guest>],
+    new: &[Lent<Guest>],
     out: &mut Map<String, Value>,
     set: &mut Map<String, Value>,
     del: &mut Map<String, Value>,
 ) {
-    let before: HashMap<&str, &Guest> = old.iter().map(|g| (g.id.as_str(), g)).collect();
+    let before: HashMap<&str, &Lent<Guest>> = old.iter().map(|g| (g.id.as_str(), g)).collect();
     let mut rows = Vec::new();
     let mut whole = Vec::new();
     for guest in new {
         match before.get(guest.id.as_str()) {
+            Some(was) if was.same(guest) => {}
             Some(was) if same_but_figures(was, guest) => {
                 if figures(was) != figures(guest) {
                     rows.push(row(guest));
                 }
             }
-            _ => whole.extend(serde_json::to_value(guest)),
+            _ => whole.extend(serde_json::to_value(&**guest)),
         }
     }
     if !rows.is_empty() {
@@ -194,11 +195,12 @@ mod tests {
 
     #[test]
     fn a_moved_figure_is_a_row_a_changed_state_an_object_a_missing_guest_an_id() {
-        let old = State {
-            vms: vec![guest("a", 0.1, "running"), guest("b", 0.1, "running"), guest("c", 0.1, "running")],
+        let old =
+            State { vms: ["a", "b", "c"].map(|id| Lent::from(guest(id, 0.1, "running"))).to_vec(), ..State::default() };
+        let new = State {
+            vms: vec![guest("a", 0.2, "running").into(), guest("b", 0.1, "stopped").into()],
             ..State::default()
         };
-        let new = State { vms: vec![guest("a", 0.2, "running"), guest("b", 0.1, "stopped")], ..State::default() };
         let d = between(&old, &new, 7);
         assert_eq!(d["seq"], 7);
         assert_eq!(d["vms"], json!([["a", 0.2, 0, 0, 0, 0, 0, 0, 0]]));

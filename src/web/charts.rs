@@ -141,7 +141,7 @@ fn items(state: &State, subjects: &Subjects, filter: &Filter) -> Vec<Item> {
             items.push(Item { section, key: key.to_owned(), wanted, far, current });
         }
     };
-    for g in state.vms.iter().chain(&state.containers) {
+    for g in state.guests() {
         let id = subjects.guest(&g.instance, g.vmid);
         push(Section::Data, &g.id, id, Kind::Guest, Kind::Guest.metrics(), &|| {
             (far(&g.instance, format!("{}/{}", g.r#type, g.vmid)), guest_figures(g))

@@ -31,7 +31,7 @@ pub const ROUTES: &[Route] = &[
 
 /// Every guest there is, for finding entries by the other ids of a guest.
 fn guests(core: &Core) -> Vec<&Guest> {
-    core.state.vms.iter().chain(&core.state.containers).collect()
+    core.state.guests().collect()
 }
 
 fn all(core: &mut Core, _: &Call) -> Answer {

@@ -3,7 +3,7 @@
 use super::routes::{Limit, Policy, Route};
 use crate::http::{Body, Call, Method, Response};
 use crate::json::json;
-use crate::model::{Guest, Storage};
+use crate::model::{Guest, Lent, Storage};
 use crate::owner::{Answer, Core};
 use crate::update;
 use serde::Serialize;
@@ -148,7 +148,7 @@ fn simple_stats(core: &mut Core, call: &Call) -> Answer {
     if !call.who.read {
         return Response::error(401, "Authentication required").into();
     }
-    let running = |list: &[Guest]| list.iter().filter(|g| g.is_running()).count();
+    let running = |list: &[Lent<Guest>]| list.iter().filter(|g| g.is_running()).count();
     let s = &core.state;
     Response::json(&json!({
         "nodes": s.nodes.len(),

@@ -9,7 +9,7 @@ mod push;
 use crate::support::desk::Desk;
 use crate::support::folder::Folder;
 use pulse::http::Method;
-use pulse::model::{Guest, Node, Storage, Usage};
+use pulse::model::{Guest, Lent, Node, Storage, Usage};
 use pulse::poll::{Kind, Live, Report, Said, Slow, Statistics};
 use pulse::proxmox::List;
 use pulse::proxmox::pve::Resource;
@@ -46,7 +46,7 @@ fn desk(folder: &Folder) -> Desk {
     });
     let state = &mut desk.core.state;
     state.nodes.push(Node { name: "pve1".into(), instance: "home".into(), status: "online".into(), ..Node::default() });
-    state.vms.push(Guest {
+    state.vms.push(Lent::from(Guest {
         vmid: 100,
         name: "web".into(),
         node: "pve1".into(),
@@ -55,7 +55,7 @@ fn desk(folder: &Folder) -> Desk {
         r#type: "qemu".into(),
         disk: Usage::of(1000, 400),
         ..Guest::default()
-    });
+    }));
     state.storage.push(Storage {
         name: "nas".into(),
         node: "shared".into(),

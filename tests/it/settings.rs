@@ -237,7 +237,7 @@ fn guest(node: &str, vmid: i64) -> Guest {
 #[test]
 fn what_is_attached_to_a_guest_is_found_by_all_its_ids_and_moves_with_it() {
     let (folder, mut desk) = desk_with(&[]);
-    desk.core.state.vms = vec![guest("alpha", 100)];
+    desk.core.state.vms = vec![guest("alpha", 100).into()];
     let body = json!({ "consoleUrl": "https://console.lan", "notes": "production", "id": "ignored", "tags": ["a"] });
     let (status, answer) = desk.call(Put, "/api/guests/metadata/alpha/100", &body);
     let expected = json!({
@@ -252,7 +252,7 @@ fn what_is_attached_to_a_guest_is_found_by_all_its_ids_and_moves_with_it() {
     assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["alpha/100", "lab-alpha-100"]);
 
     desk.call(Post, "/api/guests/metadata/lab-alpha-100", &json!({ "description": "d" }));
-    desk.core.state.vms = vec![guest("beta", 100)];
+    desk.core.state.vms = vec![guest("beta", 100).into()];
     assert_eq!(desk.get("/api/guests/metadata/lab-beta-100")["description"], "d", "after a migration");
     assert_eq!(desk.get("/api/guests/metadata")["lab-beta-100"]["description"], "d");
     let file: Value = serde_json::from_slice(&folder.read("guest_metadata.json")).unwrap();

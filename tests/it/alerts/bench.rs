@@ -108,8 +108,8 @@ impl Bench {
     pub fn new(changes: Value) -> Bench {
         let mut state = State {
             nodes: vec![node("alpha"), node("beta")],
-            vms: vec![guest(101, "alpha")],
-            containers: vec![guest(201, "alpha")],
+            vms: vec![guest(101, "alpha").into()],
+            containers: vec![guest(201, "alpha").into()],
             storage: vec![storage("local", "alpha"), storage("local", "beta")],
             pbs: vec![pbs("vault")],
             ..State::default()

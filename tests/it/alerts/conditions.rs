@@ -63,7 +63,7 @@ fn row_79_what_announces_loss_of_data_is_on_and_everything_else_is_off() {
     b.state.zfs_pools = vec![pool("DEGRADED")];
     b.state.replication = vec![job(1, "")];
     b.state.clusters = vec![cluster(false)];
-    b.state.pbs_backups = vec![broken()];
+    b.state.pbs_backups = vec![broken()].into();
     let mut got = brief(&b.polls(2));
     got.sort();
     assert_eq!(
@@ -289,7 +289,7 @@ fn slow_lists_that_did_not_come_yet_end_nothing_after_a_restart() {
     let mut b = Bench::new(json!({}));
     b.state.physical_disks = vec![disk("FAILED", None)];
     b.state.pve_backups.backup_tasks = vec![task(&b, 101, "failed")];
-    b.state.pbs_backups = vec![broken()];
+    b.state.pbs_backups = vec![broken()].into();
     b.poll();
     assert_eq!(b.ids().len(), 3);
     let disks = std::mem::take(&mut b.state.physical_disks);

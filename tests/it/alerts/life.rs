@@ -406,7 +406,7 @@ fn migration_goes_on_with_the_same_incident() {
     let cpu = b.vm().cpu;
     b.state.vms.clear();
     b.poll();
-    b.state.vms.push(pulse::model::Guest { cpu, ..guest(101, "beta") });
+    b.state.vms.push(pulse::model::Guest { cpu, ..guest(101, "beta") }.into());
     assert_eq!(brief(&b.polls(2)), NONE);
     let a = b.alert(CPU);
     assert_eq!((a.node.as_str(), a.resource_id.as_str()), ("beta", "lab-beta-101"));

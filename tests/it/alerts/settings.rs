@@ -48,9 +48,9 @@ fn an_override_follows_its_guest_through_migration() {
         let mut b = Bench::new(json!({"overrides": {(key): {"cpu": {"trigger": 95, "clear": 90}}}}));
         b.cpu(90.0);
         assert_eq!(brief(&b.poll()), NONE, "{key}");
-        b.state.vms = vec![pulse::model::Guest { cpu: 0.9, ..guest(101, "beta") }];
+        b.state.vms = vec![pulse::model::Guest { cpu: 0.9, ..guest(101, "beta") }.into()];
         assert_eq!(brief(&b.poll()), NONE, "{key} on another node");
-        b.state.vms.push(pulse::model::Guest { cpu: 0.9, ..guest(1101, "beta") });
+        b.state.vms.push(pulse::model::Guest { cpu: 0.9, ..guest(1101, "beta") }.into());
         assert_eq!(brief(&b.poll()), ["+lab-beta-1101-cpu"], "another guest");
     }
 }

@@ -182,7 +182,7 @@ fn row_61_the_hourly_limit_holds_back_and_sends_later() {
 #[test]
 fn row_66_grouping_gathers_by_node_or_by_type_or_not_at_all() {
     let load_all = |b: &mut Bench| {
-        b.state.vms.push(guest(102, "beta"));
+        b.state.vms.push(guest(102, "beta").into());
         b.cpu(85.0);
         b.state.vms[1].cpu = 0.85;
         b.state.containers[0].cpu = 0.85;

@@ -72,8 +72,8 @@ pub fn state(secs: i64, guests: i64) -> State {
         ..Datastore::default()
     };
     State {
-        vms: (0..guests).filter(|n| n % 2 == 0).map(guest).collect(),
-        containers: (0..guests).filter(|n| n % 2 == 1).map(guest).collect(),
+        vms: (0..guests).filter(|n| n % 2 == 0).map(|n| guest(n).into()).collect(),
+        containers: (0..guests).filter(|n| n % 2 == 1).map(|n| guest(n).into()).collect(),
         nodes: (0..3).map(node).collect(),
         storage: (0..3).map(storage).collect(),
         pbs: vec![PbsInstance {
