@@ -72,6 +72,7 @@ impl Scene {
         let exchange = [
             ("http://localhost:7655", pulse.as_str()),
             ("https://192.168.1.100:8006", &hosts[0].url),
+            ("https://node.local:8006", &hosts[0].url),
             ("https://example.com/webhook", &hosts[1].url),
         ];
         let exchange = exchange.map(|(printed, here)| (printed.to_owned(), here.to_owned()));
