@@ -71,6 +71,7 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
         Some(Err(e)) => log::error!("{e}"),
         None => {}
     }
+    let in_memory = env.word("PULSE_HISTORY") == Some("memory");
     let mut opened = Opened::read(&mut dir, env)?;
     if let Some(nodes) = nodes {
         opened.nodes = nodes;
@@ -109,6 +110,9 @@ fn start(env: Environment, path: &Path, started: Instant, nodes: Option<Nodes>) 
     core.open_alerts(alerts.as_deref(), path);
     core.open_notifications(email.as_deref(), webhooks.as_deref(), queue.as_deref());
     core.open_exports(metrics.as_deref(), path);
+    if !in_memory {
+        core.open_history(path);
+    }
     signals(&sender)?;
     let door = door::open(door_config(&settings, path), sender)?;
     core.nodes_changed();
@@ -174,6 +178,7 @@ impl Server {
         });
         notifier.send("STOPPING=1");
         self.core.save_queue_finally();
+        self.core.keep_history_finally();
         log::info!("Pulse ends");
         ExitCode::SUCCESS
     }

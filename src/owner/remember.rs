@@ -2,11 +2,30 @@
 
 use super::Core;
 use super::{After, Answer, Task};
-use crate::history::Flush;
+use crate::history::{Flush, Folder, History, load};
 use crate::http::Response;
 use crate::poll::Kind;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where charts lie in the data directory.
+const FOLDER: &str = "history";
 
 impl Core {
+    /// Goes on with the charts that were kept. What cannot be read is told and costs charts, never the start.
+    pub fn open_history(&mut self, data_dir: &Path) {
+        let path = data_dir.join(FOLDER);
+        match Folder::open(&path).and_then(|folder| load(Arc::new(folder))) {
+            Ok(kept) => {
+                if kept.damaged > 0 {
+                    log::warn!("{}: {} damaged records were left out of the charts", path.display(), kept.damaged);
+                }
+                self.history = History::restored(kept, self.now);
+            }
+            Err(e) => log::error!("failed to open {}: {e}; charts live in memory until the next start", path.display()),
+        }
+    }
+
     /// Takes the figures of a connection that has just answered into history.
     pub(super) fn remember(&mut self, kind: Kind, instance: &str) {
         match kind {

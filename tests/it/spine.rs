@@ -209,6 +209,35 @@ fn every_acknowledged_change_of_connections_survives_kill_9() {
 }
 
 #[test]
+fn charts_go_on_after_a_restart_and_after_kill_9() {
+    let simulator = demo::start(Spec::small(1, 4, 11)).unwrap();
+    let mut program = Program::open().keeping_its_folder();
+    let dir = program.dir.clone();
+    add(&program, &simulator.connections()[0], "lab");
+    // When the oldest point of the node's chart was taken.
+    let oldest_ms = |program: &Program| {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let charts = program.get("/api/charts?range=1h");
+        let of_node = charts["nodeData"].as_object()?.values().next()?;
+        of_node["cpu"].as_array()?.first()?["timestamp"].as_i64()
+    };
+    let first = program.until("a chart", || oldest_ms(&program));
+    assert!(program.terminate(), "{}", program.log());
+    drop(program);
+    // What was kept is still there when nobody had time to write again.
+    for _ in 0..2 {
+        let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        let mut program = Program::on(&dir).keeping_its_folder();
+        let oldest = program.until("the kept chart", || oldest_ms(&program));
+        assert!((first - 60_000..began).contains(&oldest), "{oldest}, {first} first, {began} now:\n{}", program.log());
+        assert!(dir.join("data/history").read_dir().unwrap().count() > 0);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        program.kill();
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
 fn it_ends_at_once_when_asked() {
     let mut program = Program::open();
     assert!(program.terminate(), "{}", program.log());

@@ -230,6 +230,15 @@ fn every_path_answers_for_every_version() {
                     let tasks = client.data("/nodes/pve1/tasks?typefilter=vzdump");
                     url = url.replace("{upid}", rows(&tasks)[0]["upid"].as_str().unwrap());
                 }
+                if url.contains("{id}") {
+                    let jobs = client.data("/cluster/replication");
+                    let job = &rows(&jobs)[0];
+                    url = format!(
+                        "/nodes/{}/replication/{}/status",
+                        job["source"].as_str().unwrap(),
+                        job["id"].as_str().unwrap()
+                    );
+                }
                 // A monitor may not ask for these.
                 let forbidden = (host == 0 && path.ends_with("/apt/update")) || (host == 1 && path.ends_with("/info"));
                 let (status, body) = client.get(&url).unwrap();
