@@ -27,7 +27,7 @@ export function chart({ title, series, from, to, format, max, zoom }) {
   const cursor = svg('path', { class: 'cursor', d: '' });
   const band = svg('rect', { class: 'band', y: '0', height: String(HEIGHT), width: '0' });
   picture.append(band, cursor);
-  const readout = h('span', { class: 'readout dim' }, summary(series, format));
+  const readout = h('span', { class: 'readout dim', title: summary(series, format) }, summary(series, format));
   const empty = series.every((s) => s.points.length === 0);
   const figure = h('figure', { class: 'chart' },
     h('figcaption', {}, h('b', {}, title), readout),

@@ -1,7 +1,7 @@
 // Alerts: what is active, what was, the thresholds, the schedule, where notices go.
 // @ts-check
 import { del, get, post } from '../api.js';
-import { fill, h, setAttr } from '../dom.js';
+import { fill, h, setAttr, setText } from '../dom.js';
 import { age, dateTime, duration, when } from '../format.js';
 import { getParam, setParams } from '../route.js';
 import { on, state, subscribe } from '../store.js';
@@ -41,17 +41,37 @@ function activeTab(body) {
     full = new Map(list.map((/** @type {any} */ a) => [a.id, a]));
     draw();
   }, () => {});
+  // A figure that moves changes one text; cards stay, so that a button under the pointer or with the focus stays too.
+  /** @type {Map<string, {el: HTMLElement, is: string}>} */
+  const cards = new Map();
+  let shown = '';
   function draw() {
+    for (const a of state.activeAlerts) {
+      const message = cards.get(a.id)?.el.querySelector('.message');
+      if (message) setText(message, a.message);
+    }
+    for (const t of body.querySelectorAll('[data-since]')) setText(t, `for ${age(Number(/** @type {HTMLElement} */ (t).dataset.since))}`);
+    const is = JSON.stringify([state.activeAlerts.map((a) => [a.id, a.acknowledged, a.level, full.get(a.id)?.ackUser]), state.recentlyResolved.map((r) => [r.id, r.resolvedTime])]);
+    if (is === shown) return;
+    shown = is;
     const list = [...state.activeAlerts].sort((a, b) => Number(a.acknowledged) - Number(b.acknowledged) || (a.level === b.level ? 0 : a.level === 'critical' ? -1 : 1));
     const open = list.filter((a) => !a.acknowledged);
     fill(body,
       list.length ? h('div', { class: 'tools' }, h('b', {}, `${open.length} open, ${list.length - open.length} acknowledged`), open.length > 1 ? h('button', {
         type: 'button', onclick: (/** @type {Event} */ e) => busy(e.target, async () => { await post('/api/alerts/bulk/acknowledge', { alertIds: open.map((a) => a.id) }); await load(); }),
       }, 'Acknowledge all') : null) : null,
-      list.length ? h('div', { class: 'stack' }, list.map((a) => card(a, full.get(a.id), load)))
+      list.length ? h('div', { class: 'stack' }, list.map((a) => kept(a)))
         : h('div', { class: 'card empty' }, h('h2', {}, 'Nothing to worry about'), h('p', {}, 'No alert is active.')),
       state.recentlyResolved.length ? h('section', {}, h('h2', {}, 'Resolved within the last minutes'),
         state.recentlyResolved.map((r) => h('p', { class: 'dim' }, `${r.resourceName}: ${r.message}, resolved ${age(when(r.resolvedTime))} ago`))) : null);
+  }
+  /** @param {any} a */
+  function kept(a) {
+    const by = full.get(a.id);
+    const now = `${a.acknowledged} ${a.level} ${a.startTime} ${by?.ackUser}`;
+    let there = cards.get(a.id);
+    if (there?.is !== now) cards.set(a.id, there = { el: card(a, by, load), is: now });
+    return there.el;
   }
   const stops = [subscribe(draw), on('alert', load), on('alertResolved', load)];
   draw();
@@ -65,8 +85,8 @@ function card(a, full, changed) {
   const act = (/** @type {string} */ what) => (/** @type {Event} */ e) => busy(e.target, async () => { await post(`${path}/${what}`); changed(); });
   return h('article', { class: `card alert ${a.level}${a.acknowledged ? ' acknowledged' : ''}` },
     h('div', { class: 'top' }, h('span', { class: a.level === 'critical' ? 'dot crit' : 'dot warn', role: 'img', 'aria-label': a.level }),
-      h('b', {}, a.resourceName), h('span', {}, a.message), h('span', { class: 'fill' }),
-      h('span', { class: 'dim nowrap', title: dateTime(when(a.startTime)) }, `for ${age(when(a.startTime))}`)),
+      h('b', {}, a.resourceName), h('span', { class: 'message' }, a.message), h('span', { class: 'fill' }),
+      h('span', { class: 'dim nowrap', title: dateTime(when(a.startTime)), 'data-since': when(a.startTime) ?? Date.now() }, `for ${age(when(a.startTime))}`)),
     h('div', { class: 'tools end-row' },
       h('span', { class: 'dim' }, `${a.level} · ${a.type} · ${a.node || a.instance}${a.acknowledged ? ` · acknowledged${full?.ackUser ? ` by ${full.ackUser}` : ''}` : ''}`), h('span', { class: 'fill' }),
       a.acknowledged ? h('button', { type: 'button', onclick: act('unacknowledge') }, 'Take back') : h('button', { type: 'button', onclick: act('acknowledge') }, 'Acknowledge'),

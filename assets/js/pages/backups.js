@@ -161,9 +161,12 @@ export function open(view) {
     const all = rows();
     const chosen = getParam('show');
     const labels = [['', 'All'], ['old', 'Older than a week'], ['failed', 'Failed'], ['unverified', 'Not verified'], ['uncovered', 'No job'], ['orphan', 'Guest gone']];
-    fill(filters, ...labels.map(([key, label]) => h('button', {
+    const counts = labels.map(([key, label]) => `${label} ${all.filter(FILTERS[key]).length}`);
+    const is = `${chosen}|${counts.join()}`;
+    if (filters.dataset.shown !== is) fill(filters, ...labels.map(([key], i) => h('button', {
       type: 'button', 'aria-pressed': key === chosen ? 'true' : 'false', onclick: () => { setParams({ show: key }); update(); },
-    }, `${label} ${all.filter(FILTERS[key]).length}`)));
+    }, counts[i])));
+    filters.dataset.shown = is;
     const needle = search.value.toLowerCase();
     const list = all.filter(FILTERS[chosen] || FILTERS['']).filter((r) => !needle
       || [r.name, r.vmid, r.node, ...r.names, ...r.list.map((/** @type {any} */ b) => b.where)].join('\n').toLowerCase().includes(needle));

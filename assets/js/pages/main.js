@@ -8,9 +8,13 @@ import { parse } from '../search.js';
 import { guests, state, subscribe } from '../store.js';
 import { getParam, setParams } from '../route.js';
 import { sparks } from '../sparks.js';
+import { check } from '../ui.js';
 
 /** @param {string} a @param {string} b */
 const text = (a, b) => a.localeCompare(b, undefined, { numeric: true, sensitivity: 'base' });
+
+/** The worst active alert of each resource. @type {Map<string, any>} */
+let alerting = new Map();
 
 /** @param {any} g */
 function guestDot(g) {
@@ -33,8 +37,9 @@ function columns() {
       make: (cell) => {
         const dot = h('span', { class: 'dot' });
         const name = h('span');
-        cell.append(h('div', { class: 'name' }, dot, name));
-        return { dot, name };
+        const mark = h('b', { class: 'mark', role: 'img', hidden: true });
+        cell.append(h('div', { class: 'name' }, dot, name, mark));
+        return { dot, name, mark };
       },
       update: (p, g, cell) => {
         setClass(p.dot, guestDot(g));
@@ -42,7 +47,14 @@ function columns() {
         setAttr(p.dot, 'aria-label', g.status);
         setAttr(p.dot, 'role', 'img');
         setText(p.name, g.lock ? `${g.name} (${g.lock})` : g.name);
-        setAttr(cell, 'title', `${g.name} on ${g.node}`);
+        const alert = alerting.get(g.id);
+        p.mark.hidden = !alert;
+        if (alert) {
+          setText(p.mark, alert.level === 'critical' ? '◆' : '▲');
+          setClass(p.mark, `mark ${alert.level === 'critical' ? 'crit' : 'warn'}`);
+          setAttr(p.mark, 'aria-label', `${alert.level} alert`);
+        }
+        setAttr(cell, 'title', `${g.name} on ${g.node}${alert ? `\n${alert.message}` : ''}`);
       },
     },
     {
@@ -149,7 +161,8 @@ function nodeCard(first, changed) {
   const note = h('span', { class: 'dim' });
   const meters = ['CPU', 'Mem', 'Disk'].map((label) => ({ label, m: meter() }));
   const foot = [h('span'), h('span')];
-  const el = h('button', {
+  const details = h('button', { class: 'plain details', type: 'button', onclick: () => setParams({ nodeId: first.id, guest: '' }) }, 'Details');
+  const press = h('button', {
     class: 'card', type: 'button', 'aria-pressed': 'false',
     onclick: () => {
       setParams({ node: getParam('node') === first.name ? '' : first.name });
@@ -159,6 +172,7 @@ function nodeCard(first, changed) {
   h('div', { class: 'top' }, dot, name, note),
   h('div', { class: 'meters' }, meters.flatMap(({ label, m }) => [h('span', { class: 'dim' }, label), m.el])),
   h('div', { class: 'foot' }, foot));
+  const el = h('div', { class: 'node' }, press, details);
   return {
     el,
     /** @param {any} n */
@@ -167,14 +181,16 @@ function nodeCard(first, changed) {
       setClass(dot, online ? 'dot ok' : n.status === 'offline' ? 'dot crit' : 'dot warn');
       setText(name, n.name);
       setText(note, [n.clusterName, online ? '' : n.status, n.error || ''].filter(Boolean).join(' · '));
-      setAttr(el, 'title', n.error || `${n.name}: ${n.status}, ${n.pveVersion || 'version unknown'}`);
-      setAttr(el, 'aria-pressed', getParam('node') === n.name ? 'true' : 'false');
+      setAttr(details, 'aria-label', `Details of ${n.name}`);
+      setAttr(press, 'title', n.error || `${n.name}: ${n.status}, ${n.pveVersion || 'version unknown'}`);
+      setAttr(press, 'aria-pressed', getParam('node') === n.name ? 'true' : 'false');
       setMeter(meters[0].m, online ? n.cpu : null, online ? `${percent(n.cpu)} of ${n.cpuInfo?.cores ?? '?'} cores` : '–');
       setMeter(meters[1].m, online ? n.memory.usage / 100 : null, `${online ? percent(n.memory.usage / 100) : '–'} · ${bytes(n.memory.used)} of ${bytes(n.memory.total)}`);
       setMeter(meters[2].m, online && n.disk.total ? n.disk.usage / 100 : null, `${online ? percent(n.disk.usage / 100) : '–'} · ${bytes(n.disk.used)} of ${bytes(n.disk.total)}`);
       setText(foot[0], online ? `up ${duration(n.uptime)}` : `last seen ${age(when(n.lastSeen))} ago`);
       const load = (n.loadAverage || []).map((/** @type {number} */ l) => l.toFixed(2)).join(' ');
-      setText(foot[1], [load && `load ${load}`, n.updatesPending ? `${n.updatesPending} updates` : ''].filter(Boolean).join(' · '));
+      const alerts = state.activeAlerts.filter((a) => a.instance === n.instance && a.node === n.name && !a.acknowledged).length;
+      setText(foot[1], [load && `load ${load}`, n.updatesPending ? `${n.updatesPending} updates` : '', alerts ? `${alerts} alert${alerts === 1 ? '' : 's'}` : ''].filter(Boolean).join(' · '));
     },
   };
 }
@@ -197,10 +213,11 @@ export function open(view) {
       update();
     },
     rowClass: (g) => {
-      const level = alerting.get(g.id);
+      const level = alerting.get(g.id)?.level;
       return `${g.status !== 'running' ? 'stopped ' : ''}${level === 'critical' ? 'alerting-crit' : level ? 'alerting' : ''}`;
     },
   });
+  const cols = columns();
   const search = /** @type {HTMLInputElement} */ (h('input', {
     type: 'search', placeholder: 'Search: name, tag:web, cpu>80, backup>7d …   ( / )', 'aria-label': 'Search guests', value: getParam('q'),
     title: 'Free text, name: node: tag: status: ip:, cpu>80 memory>50 disk>=90 backup>7d, AND OR NOT, comma means OR',
@@ -208,14 +225,12 @@ export function open(view) {
   }));
   const kinds = segment([['', 'All'], ['qemu', 'VMs'], ['lxc', 'LXCs']], 'kind', () => update());
   const states = segment([['', 'Any state'], ['running', 'Running'], ['stopped', 'Stopped']], 'state', () => update());
-  const groups = segment([['', 'By node'], ['tag', 'By tag'], ['pool', 'By pool'], ['none', 'Flat']], 'group', () => update());
+  const groups = segment([['', 'By node'], ['cluster', 'By cluster'], ['tag', 'By tag'], ['pool', 'By pool'], ['none', 'Flat']], 'group', () => update());
   const counter = h('span', { class: 'dim', role: 'status' });
-  const tools = h('div', { class: 'tools' }, search, kinds.el, states.el, groups.el, counter);
+  const tools = h('div', { class: 'tools' }, search, kinds.el, states.el, groups.el, picker(cols, () => { table.hide(hiddenColumns()); update(); }), counter);
   const empty = h('div', { class: 'card empty', hidden: true });
-  /** @type {Map<string, string>} */
-  let alerting = new Map();
-  const cols = columns();
   const nodes = strip(() => update());
+  table.hide(hiddenColumns());
   view.replaceChildren(nodes.el, tools, table.el, empty);
 
   /** @type {{text: string, test: ((g: any) => boolean)|null}} */
@@ -224,7 +239,8 @@ export function open(view) {
   function update() {
     nodes.update();
     kinds.update(); states.update(); groups.update();
-    alerting = new Map(state.activeAlerts.map((a) => [a.resourceId, a.level]));
+    alerting = new Map();
+    for (const a of state.activeAlerts) if (alerting.get(a.resourceId)?.level !== 'critical') alerting.set(a.resourceId, a);
     if (query.text !== search.value) query = { text: search.value, test: parse(search.value) };
     const node = getParam('node');
     const kind = getParam('kind');
@@ -266,6 +282,32 @@ export function open(view) {
   };
 }
 
+/** Columns taken out: by the address, else as this browser last chose. */
+function hiddenColumns() {
+  return new Set((getParam('hide') || localStorage.getItem('pulse-hide') || '').split(' ').filter(Boolean));
+}
+
+/** The choice of columns. @param {import('../grid.js').Column[]} cols @param {() => void} changed */
+function picker(cols, changed) {
+  const button = h('button', { type: 'button', 'aria-haspopup': 'dialog', onclick: () => {
+    const chosen = hiddenColumns();
+    const dialog = /** @type {HTMLDialogElement} */ (h('dialog', { 'aria-labelledby': 'columns-title' }, h('h2', { id: 'columns-title' }, 'Columns'),
+      h('p', { class: 'dim' }, 'Where the room does not suffice, those of least importance give way by themselves.'),
+      h('div', { class: 'fields' }, cols.slice(1).map((c) => check(c.hint || c.title, !chosen.has(c.key), (on) => {
+        if (on) chosen.delete(c.key);
+        else chosen.add(c.key);
+        const list = [...chosen].join(' ');
+        localStorage.setItem('pulse-hide', list);
+        setParams({ hide: list });
+        changed();
+      }).el)), h('div', { class: 'tools end-row' }, h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'Close'))));
+    dialog.addEventListener('close', () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  } }, 'Columns');
+  return button;
+}
+
 /** @param {HTMLElement} el @param {boolean} filtered @param {() => void} reset */
 function emptyText(el, filtered, reset) {
   const kind = filtered ? 'filtered' : state.nodes.length || state.pbs.length ? 'none' : 'fresh';
@@ -280,10 +322,11 @@ function emptyText(el, filtered, reset) {
 function grouped(list) {
   const mode = getParam('group');
   if (mode === 'none') return list.map((row) => ({ row }));
+  const cluster = new Map(state.nodes.map((n) => [n.instance, n.clusterName]));
   /** @type {Map<string, any[]>} */
   const by = new Map();
   for (const g of list) {
-    const names = mode === 'tag' ? (g.tags?.length ? g.tags : ['no tag']) : mode === 'pool' ? [g.pool || 'no pool'] : [g.node];
+    const names = mode === 'tag' ? (g.tags?.length ? g.tags : ['no tag']) : [mode === 'pool' ? g.pool || 'no pool' : mode === 'cluster' ? cluster.get(g.instance) || g.instance : g.node];
     for (const name of mode === 'tag' ? names.slice(0, 1) : names) {
       const there = by.get(name);
       if (there) there.push(g);
