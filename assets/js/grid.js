@@ -187,6 +187,7 @@ export function grid(options) {
     redraw: drawSoon,
     /** @param {Set<string>} keys columns the reader took out */
     hide(keys) {
+      if ([...hidden].join() === [...keys].join()) return;
       hidden = keys;
       columns = [];
       layout();

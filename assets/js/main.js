@@ -66,8 +66,8 @@ function updateBar() {
   const old = link.lastData ? (Date.now() - link.lastData) / 1000 : 0;
   const live = link.status === 'live' && old < 40;
   setClass(dot, live ? 'dot ok' : link.status === 'connecting' ? 'dot warn' : 'dot crit');
-  setText(linkText, link.status === 'connecting' ? 'connecting' : live ? `updated ${age(link.lastData)} ago` : `no data for ${age(link.lastData || link.since)}`);
-  setText(notice, link.status === 'offline' && link.lastData ? `Connection to Pulse lost. The figures are ${age(link.lastData)} old; trying again.` : '');
+  setText(linkText, link.status === 'connecting' ? 'connecting' : live ? `updated ${age(link.lastData)} ago` : link.lastData ? `no data for ${age(link.lastData)}` : 'no connection');
+  setText(notice, link.status !== 'offline' ? '' : link.lastData ? `Connection to Pulse lost. The figures are ${age(link.lastData)} old; trying again.` : 'No connection for live figures yet; trying again. A proxy in between has to let WebSockets through.');
   const open = state.activeAlerts.filter((a) => !a.acknowledged).length;
   alertCount.hidden = open === 0;
   setText(alertCount, String(open));

@@ -62,8 +62,13 @@ function changed() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    listeners.forEach((f) => f('state'));
+    publish();
   });
+}
+
+/** Tells every view that the state is another. */
+export function publish() {
+  listeners.forEach((f) => f('state'));
 }
 
 /** @param {string} status */

@@ -14,7 +14,7 @@ mkdirSync(out, { recursive: true });
 
 /** Name, address, and what to do once there. */
 const VIEWS = [
-  ['main', '/'], ['main-flat', '/?group=none&sort=memory&desc=1'], ['main-tags', '/?group=tag'], ['main-empty', '/?q=nothinghere'], ['kiosk', '/?kiosk=1'],
+  ['main', '/'], ['main-flat', '/?group=none&sort=memory&desc=1'], ['main-tags', '/?group=tag'], ['main-empty', '/?q=nothinghere'],
   ['storage', '/storage'], ['backups', '/backups'], ['pbs', '/pbs'],
   ['alerts', '/alerts'], ['alerts-history', '/alerts?tab=history'], ['alerts-thresholds', '/alerts?tab=thresholds'], ['alerts-schedule', '/alerts?tab=schedule'], ['alerts-destinations', '/alerts?tab=destinations'],
   ['settings', '/settings'], ['settings-system', '/settings?tab=system'], ['settings-security', '/settings?tab=security'], ['settings-transfer', '/settings?tab=transfer'], ['settings-diagnostics', '/settings?tab=diagnostics'], ['settings-audit', '/settings?tab=audit'],
@@ -48,10 +48,15 @@ try {
       if (process.env.ASSETS) {
         await context.route('**/a/*/**', (route) => route.fulfill({ path: join(root, 'assets', new URL(route.request().url()).pathname.split('/').slice(3).join('/')) }));
       }
+      // One page for all, as a reader goes through it: new sockets are limited per address.
+      const p = await context.newPage();
+      await p.goto(url);
+      await p.waitForSelector('.g-row');
       for (const [name, path, act] of VIEWS) {
-        const p = await context.newPage();
-        await p.goto(url + path);
-        await p.waitForFunction(() => document.querySelector('#view')?.childElementCount);
+        await p.evaluate((to) => {
+          history.pushState(null, '', to);
+          window.dispatchEvent(new PopStateEvent('popstate'));
+        }, path);
         await pause(400);
         try {
           await act?.(p);
@@ -61,7 +66,8 @@ try {
         await pause(250);
         await p.screenshot({ path: join(out, `${name}-${width}-${scheme}.png`) });
         count += 1;
-        await p.close();
+        for (let n = 0; n < 2; n += 1) await p.keyboard.press('Escape');
+        await p.evaluate(() => document.querySelectorAll('dialog').forEach((d) => d.close()));
       }
       await context.close();
     }

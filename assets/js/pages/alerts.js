@@ -4,7 +4,7 @@ import { del, get, post } from '../api.js';
 import { fill, h, setAttr, setText } from '../dom.js';
 import { age, dateTime, duration, when } from '../format.js';
 import { getParam, setParams } from '../route.js';
-import { on, state, subscribe } from '../store.js';
+import { link, on, state, subscribe } from '../store.js';
 import { busy, confirmed } from '../ui.js';
 import { destinations } from './destinations.js';
 import { schedule, thresholdsForm } from './alertconfig.js';
@@ -51,7 +51,7 @@ function activeTab(body) {
       if (message) setText(message, a.message);
     }
     for (const t of body.querySelectorAll('[data-since]')) setText(t, `for ${age(Number(/** @type {HTMLElement} */ (t).dataset.since))}`);
-    const is = JSON.stringify([state.activeAlerts.map((a) => [a.id, a.acknowledged, a.level, full.get(a.id)?.ackUser]), state.recentlyResolved.map((r) => [r.id, r.resolvedTime])]);
+    const is = JSON.stringify([link.lastData > 0, state.activeAlerts.map((a) => [a.id, a.acknowledged, a.level, full.get(a.id)?.ackUser]), state.recentlyResolved.map((r) => [r.id, r.resolvedTime])]);
     if (is === shown) return;
     shown = is;
     const list = [...state.activeAlerts].sort((a, b) => Number(a.acknowledged) - Number(b.acknowledged) || (a.level === b.level ? 0 : a.level === 'critical' ? -1 : 1));
@@ -61,7 +61,7 @@ function activeTab(body) {
         type: 'button', onclick: (/** @type {Event} */ e) => busy(e.target, async () => { await post('/api/alerts/bulk/acknowledge', { alertIds: open.map((a) => a.id) }); await load(); }),
       }, 'Acknowledge all') : null) : null,
       list.length ? h('div', { class: 'stack' }, list.map((a) => kept(a)))
-        : h('div', { class: 'card empty' }, h('h2', {}, 'Nothing to worry about'), h('p', {}, 'No alert is active.')),
+        : h('div', { class: 'card empty' }, link.lastData ? [h('h2', {}, 'Nothing to worry about'), h('p', {}, 'No alert is active.')] : h('h2', {}, 'Waiting for the first figures')),
       state.recentlyResolved.length ? h('section', {}, h('h2', {}, 'Resolved within the last minutes'),
         state.recentlyResolved.map((r) => h('p', { class: 'dim' }, `${r.resourceName}: ${r.message}, resolved ${age(when(r.resolvedTime))} ago`))) : null);
   }
@@ -84,7 +84,7 @@ function card(a, full, changed) {
   const path = `/api/alerts/${encodeURIComponent(a.id)}`;
   const act = (/** @type {string} */ what) => (/** @type {Event} */ e) => busy(e.target, async () => { await post(`${path}/${what}`); changed(); });
   return h('article', { class: `card alert ${a.level}${a.acknowledged ? ' acknowledged' : ''}` },
-    h('div', { class: 'top' }, h('span', { class: a.level === 'critical' ? 'dot crit' : 'dot warn', role: 'img', 'aria-label': a.level }),
+    h('div', { class: 'top wrap' }, h('span', { class: a.level === 'critical' ? 'dot crit' : 'dot warn', role: 'img', 'aria-label': a.level }),
       h('b', {}, a.resourceName), h('span', { class: 'message' }, a.message), h('span', { class: 'fill' }),
       h('span', { class: 'dim nowrap', title: dateTime(when(a.startTime)), 'data-since': when(a.startTime) ?? Date.now() }, `for ${age(when(a.startTime))}`)),
     h('div', { class: 'tools end-row' },
@@ -114,7 +114,7 @@ function historyTab(body) {
     fill(out, shown.length ? h('div', { class: 'scroll' }, h('table', { class: 'plain-table' },
       h('thead', {}, h('tr', {}, ['Began', 'Resource', 'Type', 'Level', 'Message', 'Lasted', 'State'].map((t) => h('th', { scope: 'col' }, t)))),
       h('tbody', {}, shown.slice(0, 500).map((a) => h('tr', {}, h('td', { class: 'nowrap' }, dateTime(when(a.startTime))), h('td', {}, a.resourceName), h('td', {}, a.type),
-        h('td', { class: a.level === 'critical' ? 'crit' : 'warn' }, a.level), h('td', {}, a.message), h('td', { class: 'nowrap' }, lasted(a)),
+        h('td', { class: a.level === 'critical' ? 'crit' : 'warn' }, a.level), h('td', { class: 'message' }, a.message), h('td', { class: 'nowrap' }, lasted(a)),
         h('td', { class: 'nowrap' }, state.activeAlerts.some((x) => x.id === a.id && x.startTime === a.startTime) ? 'active' : a.acknowledged ? 'acknowledged' : 'resolved'))))))
       : h('div', { class: 'card empty' }, 'No alert in the history.'));
     if (shown.length > 500) out.append(h('p', { class: 'dim' }, `The newest 500 of ${shown.length}.`));

@@ -4,7 +4,7 @@ import { fill, h, setText } from '../dom.js';
 import { age, bytes, dateTime, when } from '../format.js';
 import { grid } from '../grid.js';
 import { getParam, setParams } from '../route.js';
-import { guests, state, subscribe } from '../store.js';
+import { guests, link, state, subscribe } from '../store.js';
 
 const DAY_MS = 86400000;
 
@@ -176,6 +176,7 @@ export function open(view) {
     list.sort((a, b) => (down ? -compare(a, b) : compare(a, b)) || text(a.key, b.key));
     drawDays(daily, all, days);
     table.show(list.map((row) => ({ row })), { key, down });
+    setText(empty, !link.lastData ? 'Waiting for the first figures' : all.length ? 'No guest or backup matches.' : 'No guests and no backups yet. They appear once a Proxmox host is added in the settings.');
     empty.hidden = list.length > 0;
     table.el.hidden = list.length === 0;
   }

@@ -78,7 +78,7 @@ function nodeForm(n, done, cancel) {
   const tokenValue = input({ type: 'password', autocomplete: 'off', placeholder: isNew ? '' : 'unchanged when blank' });
   const user = input({ value: n.user || '', placeholder: pbs ? 'monitor@pbs' : 'monitor@pam' });
   const password = input({ type: 'password', autocomplete: 'new-password', placeholder: isNew ? '' : 'unchanged when blank' });
-  const fingerprint = input({ value: n.fingerprint || '', placeholder: 'SHA-256 of the certificate; empty: not pinned' });
+  const fingerprint = input({ value: n.fingerprint || '', placeholder: 'SHA-256; empty: not pinned', title: 'SHA-256 fingerprint of the certificate' });
   const verify = check('Check the certificate against known authorities', Boolean(n.verifySSL));
   const flags = FLAGS[pbs ? 'pbs' : 'pve'].map(([key, label]) => ({ key, ...check(label, isNew ? true : Boolean(n[key])) }));
   const credentials = h('div', { class: 'fields' });

@@ -5,7 +5,7 @@ import { age, bytes, duration, percent, rate, when } from '../format.js';
 import { grid } from '../grid.js';
 import { meter, setMeter } from '../meter.js';
 import { parse } from '../search.js';
-import { guests, state, subscribe } from '../store.js';
+import { guests, link, state, subscribe } from '../store.js';
 import { getParam, setParams } from '../route.js';
 import { sparks } from '../sparks.js';
 import { check } from '../ui.js';
@@ -195,7 +195,7 @@ function nodeCard(first, changed) {
   };
 }
 
-/** @param {HTMLElement} view @returns {{close: () => void, keys: (event: KeyboardEvent) => boolean}} */
+/** @param {HTMLElement} view @returns {{close: () => void, keys: (event: KeyboardEvent) => boolean, routed: () => void}} */
 export function open(view) {
   const table = grid({
     label: 'Guests', columns: columns(),
@@ -265,6 +265,11 @@ export function open(view) {
   update();
   return {
     close() { stop(); table.close(); sparks.stop(); },
+    routed() {
+      if (search.value !== getParam('q')) search.value = getParam('q');
+      table.hide(hiddenColumns());
+      update();
+    },
     keys(event) {
       if (event.key === '/') { search.focus(); search.select(); return true; }
       if (event.key === 'j' || event.key === 'ArrowDown') { table.move(1); return true; }
@@ -300,7 +305,7 @@ function picker(cols, changed) {
         localStorage.setItem('pulse-hide', list);
         setParams({ hide: list });
         changed();
-      }).el)), h('div', { class: 'tools end-row' }, h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'Close'))));
+      }).el)), h('div', { class: 'tools' }, h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'Close'))));
     dialog.addEventListener('close', () => dialog.remove());
     document.body.append(dialog);
     dialog.showModal();
@@ -310,10 +315,11 @@ function picker(cols, changed) {
 
 /** @param {HTMLElement} el @param {boolean} filtered @param {() => void} reset */
 function emptyText(el, filtered, reset) {
-  const kind = filtered ? 'filtered' : state.nodes.length || state.pbs.length ? 'none' : 'fresh';
+  const kind = !link.lastData ? 'waiting' : filtered ? 'filtered' : state.nodes.length || state.pbs.length ? 'none' : 'fresh';
   if (el.dataset.kind === kind) return;
   el.dataset.kind = kind;
-  if (kind === 'filtered') fill(el, h('h2', {}, 'Nothing matches'), h('p', {}, 'No guest matches the search and the filters.'), h('button', { type: 'button', onclick: reset }, 'Show all guests'));
+  if (kind === 'waiting') fill(el, h('h2', {}, 'Waiting for the first figures'));
+  else if (kind === 'filtered') fill(el, h('h2', {}, 'Nothing matches'), h('p', {}, 'No guest matches the search and the filters.'), h('button', { type: 'button', onclick: reset }, 'Show all guests'));
   else if (kind === 'none') fill(el, h('h2', {}, 'No guests'), h('p', {}, 'The nodes above have no virtual machines or containers that Pulse may see.'));
   else fill(el, h('h2', {}, 'No Proxmox host yet'), h('p', {}, 'Add a Proxmox VE node or a Proxmox Backup Server, and its guests appear here within ten seconds.'), h('a', { class: 'button', href: '/settings' }, 'Add the first node'));
 }
