@@ -103,6 +103,9 @@ document.addEventListener('click', (event) => {
 let pendingG = false;
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // A question that is asked takes all keys; a button or a link takes its own.
+  if (document.querySelector('dialog[open]')) return;
+  if (event.key === 'Enter' && /** @type {HTMLElement} */ (event.target).closest('a, button')) return;
   const typing = /** @type {HTMLElement} */ (event.target).closest('input, textarea, select');
   if (typing && event.key !== 'Escape') return;
   if (pendingG) {
