@@ -123,7 +123,7 @@ impl Engine {
         }
         self.orphans.extend(memory.cleared.iter().filter_map(Orphan::cleared));
         let sent = memory.sent.iter().map(|(id, times)| (id.clone(), telling::from_wall(times, now))).mapped();
-        self.teller.restore(sent, memory.held);
+        self.teller.restore(sent, memory, now);
     }
 
     /// What a restart must know besides the alerts themselves.
@@ -137,6 +137,7 @@ impl Engine {
             cleared,
             sent: self.teller.sent().iter().map(|(id, times)| (id.clone(), telling::to_wall(times, now))).mapped(),
             held: self.teller.held().to_vec(),
+            ending: self.teller.ending(),
         }
     }
 

@@ -197,12 +197,14 @@ fn hash(text: &str) -> u64 {
 pub struct Reconciled {
     pub active: Vec<Alert>,
     pub closed: Vec<Incident>,
+    /// Those of `closed` that the file of active alerts still names: the process was killed in between.
+    pub ended: Vec<Incident>,
 }
 
 /// The journal says what is over; of the rest both files know, and either may be the one that missed the last moment.
 pub fn reconcile(journal: Vec<Line>, file: Vec<Alert>) -> Reconciled {
     let mut active: Vec<Alert> = Vec::new();
-    let mut closed = Vec::new();
+    let (mut closed, mut ended) = (Vec::new(), Vec::new());
     let mut keep = |alert: Alert| match active.iter_mut().find(|a: &&mut Alert| a.id == alert.id) {
         Some(other) if other.start_time < alert.start_time => *other = alert,
         Some(_) => {}
@@ -211,12 +213,20 @@ pub fn reconcile(journal: Vec<Line>, file: Vec<Alert>) -> Reconciled {
     let known: std::collections::HashSet<(String, Time)> =
         journal.iter().map(|l| (l.incident.alert.id.clone(), l.incident.alert.start_time)).collect();
     for line in journal {
-        if line.closed { closed.push(line.incident) } else { keep(line.incident.alert) }
+        if line.closed {
+            let over = &line.incident.alert;
+            if file.iter().any(|a| a.id == over.id && a.start_time == over.start_time) {
+                ended.push(line.incident.clone());
+            }
+            closed.push(line.incident)
+        } else {
+            keep(line.incident.alert)
+        }
     }
     for alert in file {
         if !known.contains(&(alert.id.clone(), alert.start_time)) {
             keep(alert);
         }
     }
-    Reconciled { active, closed }
+    Reconciled { active, closed, ended }
 }

@@ -39,7 +39,7 @@ pub enum Channels {
 
 /// Who gets a message. Incident tools (PagerDuty) close what they opened even when people do not want to hear of
 /// recoveries (contract state.md 8.4, row 59).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Audience {
     Everyone,
     /// Only receivers that keep incidents open until they are told of the end.

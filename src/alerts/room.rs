@@ -6,6 +6,7 @@ use super::engine::{Engine, Step};
 use super::history::{History, Query, reconcile};
 use super::journal::{self, Incident};
 use super::memory::Memory;
+use super::transition::Why;
 use crate::config::Kept;
 use crate::model::{Alert, Now, State, Time};
 use std::path::Path;
@@ -61,7 +62,7 @@ impl Alerts {
             None
         });
         let memory = files.memory.map(|bytes| Memory::read(&bytes));
-        let memory = memory.transpose().unwrap_or_else(|e| {
+        let mut memory = memory.transpose().unwrap_or_else(|e| {
             note(disk::MEMORY, e);
             None
         });
@@ -76,6 +77,13 @@ impl Alerts {
             match journal::decode_old_history(bytes) {
                 Ok(old) => reconciled.closed.extend(over(old, &reconciled.active)),
                 Err(e) => note(disk::OLD_HISTORY[0], e),
+            }
+        }
+        if let Some(memory) = &mut memory {
+            for incident in reconciled.ended {
+                let at = incident.resolved_time.unwrap_or(now.wall);
+                let by_hand = incident.resolved_reason == Why::Cleared.as_str();
+                memory.end(incident.alert, at, config.schedule.notify_on_resolve && !by_hand);
             }
         }
         let kept = Kept::new(config.clone());

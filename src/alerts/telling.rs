@@ -6,6 +6,7 @@ use super::calendar::Calendar;
 use super::check::Check;
 use super::config::Config;
 use super::level::Level;
+use super::memory::{Ending, Memory};
 use super::outgoing::{Audience, Channels, Hold, Item, Kind, Outgoing};
 use super::schedule::Schedule;
 use super::transition::{Resolved, Transition, Why};
@@ -114,9 +115,26 @@ impl Teller {
     pub fn held(&self) -> &[Item] {
         &self.held
     }
-    pub fn restore(&mut self, sent: BTreeMap<String, SentTimes>, held: Vec<Item>) {
+    /// The ended alerts whose message is being gathered.
+    pub fn ending(&self) -> Vec<Ending> {
+        let mut ending = Vec::new();
+        for group in &self.groups {
+            ending.extend(group.members.iter().filter_map(|member| match member {
+                Member::Resolved(item) => {
+                    let (audience, shared) = (group.key.audience, group.key.shared.clone());
+                    Some(Ending { audience, shared, item: Item::clone(item) })
+                }
+                Member::Active(_) => None,
+            }));
+        }
+        ending
+    }
+    pub fn restore(&mut self, sent: BTreeMap<String, SentTimes>, memory: Memory, now: Now) {
         self.sent = sent;
-        self.held = held;
+        self.held = memory.held;
+        for Ending { audience, shared, item } in memory.ending {
+            self.put(GroupKey { resolved: true, audience, shared }, Member::Resolved(Box::new(item)), now.mono_ms);
+        }
     }
     pub fn has_work(&self) -> bool {
         !self.groups.is_empty() || !self.held.is_empty()
@@ -174,7 +192,7 @@ impl Teller {
             }
         };
         let shared = rules.shared(active);
-        self.put(GroupKey { resolved: true, audience, shared }, Member::Resolved(Box::new(item)), rules);
+        self.put(GroupKey { resolved: true, audience, shared }, Member::Resolved(Box::new(item)), rules.now.mono_ms);
     }
 
     /// The quiet hours or the maintenance are over: people hear of what ended meanwhile, in one message.
@@ -191,14 +209,15 @@ impl Teller {
         for item in ready {
             self.changed = true;
             let key = GroupKey { resolved: true, audience: Audience::People, shared: String::new() };
-            self.put(key, Member::Resolved(Box::new(item)), rules);
+            self.put(key, Member::Resolved(Box::new(item)), rules.now.mono_ms);
         }
     }
 
-    fn put(&mut self, key: GroupKey, member: Member, rules: &Rules) {
+    fn put(&mut self, key: GroupKey, member: Member, now_ms: u64) {
+        self.changed |= key.resolved;
         match self.groups.iter_mut().find(|g| g.key == key) {
             Some(group) => group.members.push(member),
-            None => self.groups.push(Group { key, opened_ms: rules.now.mono_ms, members: vec![member] }),
+            None => self.groups.push(Group { key, opened_ms: now_ms, members: vec![member] }),
         }
     }
 
@@ -222,7 +241,7 @@ impl Teller {
             ready.push((key, active.alert.id.clone()));
         }
         for (key, id) in ready {
-            self.put(key, Member::Active(id), rules);
+            self.put(key, Member::Active(id), rules.now.mono_ms);
         }
     }
 

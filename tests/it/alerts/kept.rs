@@ -4,6 +4,7 @@ use super::bench::{Bench, CPU, START_MS, config, source};
 use crate::support::folder::Folder;
 use pulse::alerts::history::Query;
 use pulse::alerts::level::Level;
+use pulse::alerts::outgoing::{Audience, Kind};
 use pulse::alerts::{Alerts, Lists, Poll};
 use pulse::model::{Now, State, Time};
 use serde_json::{Value, json};
@@ -167,6 +168,38 @@ fn a_process_that_is_killed_loses_no_transition_and_invents_none() {
         assert_eq!(active.len(), 1);
         assert_eq!((active[0].id.as_str(), active[0].ack_user.as_str()), (CPU, "ana"));
         assert_eq!(k.all().len(), 2);
+    }
+}
+
+/// Messages of the next step: what they say, to whom, of which alert.
+fn told(k: &mut Kept) -> Vec<(Kind, Audience, String)> {
+    let step = k.room.step(&k.state, k.now);
+    step.outgoing.iter().map(|o| (o.kind, o.audience, o.items[0].alert.id.clone())).collect()
+}
+
+// The end of an alert was on its way when the process was killed: incidents stayed open for ever.
+#[test]
+fn the_end_of_an_alert_is_told_although_the_process_was_killed_meanwhile() {
+    for gathering in [false, true] {
+        let mut k = Kept::new();
+        k.cpu(95.0).poll();
+        if gathering {
+            let slow = json!({"schedule": {"groupingWindow": 30, "grouping": {"enabled": true}}});
+            k.room.engine.set_config(config(slow));
+        }
+        k.cpu(1.0);
+        k.now = k.now.plus(Duration::from_secs(10));
+        for name in k.state.connection_health.keys() {
+            k.room.engine.polled(&Poll { source: source(name), reachable: true, brought: Lists::default() });
+        }
+        let handed_over = told(&mut k);
+        assert_eq!(handed_over.is_empty(), gathering);
+        // Killed: nobody knows whether what was handed over is safe.
+        let mut k = k.restart();
+        assert_eq!(told(&mut k), [(Kind::Resolved, Audience::IncidentTools, CPU.to_owned())]);
+        k.room.messages_are_safe(k.now);
+        let mut k = k.restart();
+        assert_eq!(told(&mut k), [], "once it was safe it is not told again");
     }
 }
 
