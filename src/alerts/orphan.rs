@@ -58,9 +58,8 @@ impl Orphan {
         match subject {
             Subject::Guest(g) => {
                 g.id == self.resource_id
-                    || self.resource_id.strip_suffix(&g.vmid.to_string()).is_some_and(|head| {
-                        head.ends_with('-') && self.id == kind.alert_id(&self.resource_id, self.check)
-                    })
+                    // Its id is of the node where the incident began, the resource's of the one where it was last seen.
+                    || self.resource_id.strip_suffix(&g.vmid.to_string()).is_some_and(|head| head.ends_with('-'))
             }
             _ => subject.resource_id() == self.resource_id,
         }

@@ -7,4 +7,5 @@ mod kept;
 mod life;
 mod settings;
 mod telling;
+mod weeks;
 mod wire;
