@@ -41,8 +41,9 @@ impl Jobs {
         let lanes = (0..WORKERS).map(|n| (format!("job-{n}"), work.clone())).chain([(HEAVY_LANE.into(), heavy_work)]);
         for (name, work) in lanes {
             let (events, panics) = (events.clone(), panics.clone());
+            let heavy = name == HEAVY_LANE;
             let spawned = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
-                if thread::current().name() == Some(HEAVY_LANE) {
+                if heavy {
                     step_back();
                 }
                 worker(&work, &events, &panics);

@@ -11,13 +11,13 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
 
+import program
+
 HERE = pathlib.Path(__file__).resolve().parent
-BINARY = os.environ["PULSE_BINARY"]
 EXAMPLES = os.environ.get("PULSE_API_EXAMPLES", "6")
 MOST_SECS = 35
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -35,16 +35,6 @@ def inside():
     up = 'ip link set lo up && exec "$@"'
     environment = {**os.environ, "PULSE_OWN_NETWORK": "1"}
     sys.exit(subprocess.run([*alone, "sh", "-c", up, "sh", sys.executable, "-B", __file__], env=environment).returncode)
-
-
-def port_of(folder, process):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        text = (folder / "port").read_text() if (folder / "port").exists() else ""
-        if text.strip():
-            return int(text)
-        time.sleep(0.05)
-    raise AssertionError("the program did not open its port")
 
 
 class Releases(http.server.BaseHTTPRequestHandler):
@@ -84,22 +74,14 @@ def fuzz(folder, url, isolated, headers):
 
 
 isolated = inside()
-with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
-    folder = pathlib.Path(folder)
-    releases = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Releases)
-    threading.Thread(target=releases.serve_forever, daemon=True).start()
-    environment = {
-        "PATH": os.environ["PATH"], "PORT": "0", "BIND_ADDRESS": "127.0.0.1", "PULSE_PORT_FILE": str(folder / "port"),
-        "PULSE_DATA_DIR": str(folder / "data"), "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": f"http://127.0.0.1:{releases.server_port}",
-        "API_TOKEN": TOKEN, "PULSE_AUTH_USER": "admin", "PULSE_AUTH_PASS": "a password for the fuzzer",
-        "PULSE_TRUSTED_PROXIES": "127.0.0.1", "CONNECTION_TIMEOUT": "2"}
-    with open(folder / "log", "wb") as log, subprocess.Popen([BINARY, "serve"], env=environment, stderr=log) as process:
-        try:
-            url = f"http://127.0.0.1:{port_of(folder, process)}"
-            for who, headers in [("with a token", ["-H", f"X-API-Token: {named_token(url)}"]), ("without", [])]:
-                began = time.monotonic()
-                print(who, *fuzz(folder, url, isolated, headers), f"{time.monotonic() - began:.0f} s")
-            assert process.poll() is None, "the program ended"
-        finally:
-            process.terminate()
+releases = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Releases)
+threading.Thread(target=releases.serve_forever, daemon=True).start()
+variables = {"PULSE_UPDATE_SERVER": f"http://127.0.0.1:{releases.server_port}", "API_TOKEN": TOKEN, "PULSE_AUTH_USER": "admin",
+             "PULSE_AUTH_PASS": "a password for the fuzzer", "PULSE_TRUSTED_PROXIES": "127.0.0.1", "CONNECTION_TIMEOUT": "2"}
+with program.running("serve", **variables) as pulse:
+    url = f"http://127.0.0.1:{pulse.port}"
+    for who, headers in [("with a token", ["-H", f"X-API-Token: {named_token(url)}"]), ("without", [])]:
+        began = time.monotonic()
+        print(who, *fuzz(pulse.folder, url, isolated, headers), f"{time.monotonic() - began:.0f} s")
+    assert pulse.process.poll() is None, "the program ended"
 print("tests: 2")

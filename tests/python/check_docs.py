@@ -7,13 +7,12 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
+import program
 import requests
 from jsonschema import Draft202012Validator
 
-BINARY = os.environ["PULSE_BINARY"]
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "api.md"
 tests = 0
 
@@ -35,9 +34,9 @@ def wait(what, probe):
 
 
 def of_the_page(address):
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    here = program.replace("http://localhost:7655", address)
-    check("the page names the usual address", here != program)
+    (written,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
+    here = written.replace("http://localhost:7655", address)
+    check("the page names the usual address", here != written)
     done = subprocess.run([sys.executable, "-c", here], env={**os.environ, "TOKEN": "any"}, capture_output=True, text=True)
     check(f"it runs: {done.stderr}", done.returncode == 0)
     check(f"it prints nodes: {done.stdout}", re.search(r"^\S+: online, memory \d+ %$", done.stdout, re.M))
@@ -68,19 +67,10 @@ def as_described(address):
     check(f"{described} answers are described", described > 20)
 
 
-with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
-    folder = pathlib.Path(folder)
-    env = {"PATH": os.environ["PATH"], "PORT": "0", "BIND_ADDRESS": "127.0.0.1", "PULSE_PORT_FILE": str(folder / "port"),
-           "PULSE_DATA_DIR": str(folder / "data"), "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": "http://127.0.0.1:9"}
-    with subprocess.Popen([BINARY, "demo"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            port = folder / "port"
-            number = wait("the port", lambda: port.exists() and port.read_text().strip())
-            address = f"http://127.0.0.1:{number}"
-            wait("figures", lambda: requests.get(f"{address}/api/state", timeout=10).json()["vms"])
-            of_the_page(address)
-            of_the_public_document(address)
-            as_described(address)
-        finally:
-            process.terminate()
+with program.running("demo") as demo:
+    address = f"http://127.0.0.1:{demo.port}"
+    wait("figures", lambda: requests.get(f"{address}/api/state", timeout=10).json()["vms"])
+    of_the_page(address)
+    of_the_public_document(address)
+    as_described(address)
 print(f"tests: {tests}")

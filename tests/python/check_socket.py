@@ -6,14 +6,11 @@ PULSE_HOLD_SECS says for how long it is held (30 by default; 600 is the figure o
 import json
 import logging
 import os
-import pathlib
-import subprocess
-import tempfile
 import time
 
+import program
 from websockets.sync.client import connect
 
-BINARY = os.environ["PULSE_BINARY"]
 HOLD_SECS = float(os.environ.get("PULSE_HOLD_SECS", "30"))
 tests = 0
 
@@ -36,16 +33,6 @@ class Frames(logging.Handler):
 
     def count(self, mark):
         return sum(line.startswith(mark) for line in self.seen)
-
-
-def open_port(folder, process):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        text = (folder / "port").read_text() if (folder / "port").exists() else ""
-        if text.strip():
-            return int(text)
-        time.sleep(0.05)
-    raise AssertionError("the program did not open its port")
 
 
 def hold(port):
@@ -84,13 +71,6 @@ def hold(port):
     print(f"held {HOLD_SECS:.0f} s: {len(states)} states, {frames.count('< PING')} pings to us, close answered in {took * 1000:.1f} ms")
 
 
-with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
-    folder = pathlib.Path(folder)
-    env = {"PATH": os.environ["PATH"], "PORT": "0", "BIND_ADDRESS": "127.0.0.1", "PULSE_PORT_FILE": str(folder / "port"),
-           "PULSE_DATA_DIR": str(folder / "data"), "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": "http://127.0.0.1:9"}
-    with subprocess.Popen([BINARY, "demo"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            hold(open_port(folder, process))
-        finally:
-            process.terminate()
+with program.running("demo") as demo:
+    hold(demo.port)
 print(f"tests: {tests}")

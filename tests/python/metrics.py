@@ -19,9 +19,9 @@ import time
 import urllib.parse
 import urllib.request
 
+from program import BINARY, environment, port_of
 from prometheus_client.parser import text_string_to_metric_families
 
-BINARY = os.environ["PULSE_BINARY"]
 HERE = pathlib.Path(__file__).parent
 ALERTS = HERE.parent.parent / "packaging" / "grafana" / "pulse-alerts.yml"
 DAY = 86400
@@ -184,11 +184,8 @@ def main():
                      {"name": "influx", "format": "influx", "url": f"{victoria}/write?precision=ms", "intervalSeconds": 2,
                       "labels": {"job": "influx"}}],
             "history": {"source": prometheus}}))
-        start("pulse", BINARY, "serve", env={
-            "PULSE_DATA_DIR": str(data), "PULSE_PORT_FILE": str(folder / "port"), "PORT": "0", "BIND_ADDRESS": "127.0.0.1",
-            "DISABLE_AUTH": "true", "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": "http://127.0.0.1:9"})
-        port = until("the port", lambda: (folder / "port").exists() and (folder / "port").read_text())
-        pulse = f"http://127.0.0.1:{port}"
+        process = start("pulse", BINARY, "serve", env=environment(folder, DISABLE_AUTH="true"))
+        pulse = f"http://127.0.0.1:{port_of(folder, process)}"
         for host, name in ((lab, "lab"), (vault, "vault")):
             node = {**{k: host[k] for k in ("type", "host", "tokenName", "tokenValue")}, "name": name}
             on = ("monitorVMs", "monitorContainers", "monitorStorage", "monitorBackups", "monitorDatastores")
