@@ -33,6 +33,16 @@ impl<T> Held<T> {
     }
 }
 
+/// As [`held`] for what is asked once a day: a day from when a newer answer was due.
+pub(super) fn held_daily<T>(place: &Option<Held<T>>, mono_ms: u64) -> Option<&T> {
+    place.as_ref().and_then(|h| h.within(mono_ms, 2 * KEEP_MS))
+}
+
+/// Empties a place whose answer is older than a day. True when it did: what is shown is another thing now.
+pub(super) fn expire<T>(place: &mut Option<Held<T>>, mono_ms: u64) -> bool {
+    place.take_if(|h| h.get(mono_ms).is_none()).is_some()
+}
+
 /// The answer in a place that may be empty, unless it is older than a day.
 pub(super) fn held<T>(place: &Option<Held<T>>, mono_ms: u64) -> Option<&T> {
     place.as_ref().and_then(|h| h.get(mono_ms))

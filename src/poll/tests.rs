@@ -12,6 +12,9 @@ use crate::proxmox::{Access, Auth, Kind, Tls};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+mod budget;
+mod faults;
+
 /// A quiet afternoon (2025-08-14 14:00:00 UTC).
 const AFTERNOON: i64 = 1_755_180_000;
 

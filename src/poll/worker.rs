@@ -107,6 +107,14 @@ pub(super) trait Cycle {
     fn run(&mut self, clock: &Clock) -> Report;
     /// From the start of the cycle that just ended to the start of the next.
     fn period(&self) -> Duration;
+    /// The next cycle asks everything that there is to ask.
+    #[cfg(test)]
+    fn everything_is_due(&mut self) {}
+    /// Something is still being asked beside the cycles.
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        false
+    }
 }
 
 /// Starts watching a connection; the first cycle begins at once. `started` is the zero of the monotonic clock.

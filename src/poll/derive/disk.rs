@@ -2,14 +2,14 @@
 
 use crate::model::{Filesystem, Usage};
 use crate::proxmox::pve::AgentFilesystem;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Longest list that is kept for the page.
 const LISTED_MAX: usize = 64;
 
 /// Sum of the counted file systems and all of them for the page. `None` for the sum when nothing counts.
 pub fn from_agent(all: &[AgentFilesystem]) -> (Option<Usage>, Vec<Filesystem>) {
-    let (mut total, mut used) = (0i64, 0i64);
+    let mut sum = Sum::default();
     let mut names = HashSet::new();
     let mut twins = HashSet::new();
     let mut listed = Vec::new();
@@ -27,8 +27,7 @@ pub fn from_agent(all: &[AgentFilesystem]) -> (Option<Usage>, Vec<Filesystem>) {
         let new = once && (device.is_empty() || twins.insert((device.clone(), size, taken)));
         let counted = new && is_real(&fs.kind, &fs.mountpoint);
         if counted {
-            total = total.saturating_add(size);
-            used = used.saturating_add(taken);
+            sum.add(fs, size, taken);
         }
         if listed.len() < LISTED_MAX {
             listed.push(Filesystem {
@@ -41,7 +40,41 @@ pub fn from_agent(all: &[AgentFilesystem]) -> (Option<Usage>, Vec<Filesystem>) {
             });
         }
     }
-    ((total > 0).then(|| Usage::of(total, used)), listed)
+    (sum.usage(), listed)
+}
+
+/// Space on disks, and in pools whose file systems share what is free.
+#[derive(Default)]
+struct Sum<'a> {
+    total: i64,
+    used: i64,
+    /// Name of a pool to the bytes that its file systems use and that each of them calls free.
+    pools: BTreeMap<&'a str, (i64, i64)>,
+}
+
+impl<'a> Sum<'a> {
+    fn add(&mut self, fs: &'a AgentFilesystem, size: i64, taken: i64) {
+        // ZFS tells each dataset's own use out of that plus all that the pool has left.
+        if fs.kind.eq_ignore_ascii_case("zfs")
+            && let Some(pool) = fs.name.split('/').next().filter(|p| !p.is_empty())
+        {
+            let (used, free) = self.pools.entry(pool).or_default();
+            *used = used.saturating_add(taken);
+            *free = (*free).max(size.saturating_sub(taken));
+            return;
+        }
+        self.total = self.total.saturating_add(size);
+        self.used = self.used.saturating_add(taken);
+    }
+
+    fn usage(self) -> Option<Usage> {
+        let (mut total, mut used) = (self.total, self.used);
+        for (taken, free) in self.pools.into_values() {
+            total = total.saturating_add(taken).saturating_add(free);
+            used = used.saturating_add(taken);
+        }
+        (total > 0).then(|| Usage::of(total, used))
+    }
 }
 
 /// A writable file system on the guest's own disks: not of the network, not virtual, not read-only media.
@@ -86,6 +119,11 @@ fn is_real(kind: &str, mountpoint: &str) -> bool {
         "tracefs",
     ];
     if virtual_kind || others.contains(&kind.as_str()) {
+        return false;
+    }
+    // The partition that firmware boots from, wherever it is mounted.
+    let place = mountpoint.rsplit('/').next().unwrap_or_default();
+    if matches!(kind.as_str(), "vfat" | "msdos" | "msdosfs") && matches!(place, "boot" | "efi" | "esp" | "firmware") {
         return false;
     }
     let below = |top: &str| mountpoint == top || mountpoint.strip_prefix(top).is_some_and(|r| r.starts_with('/'));

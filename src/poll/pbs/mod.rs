@@ -54,7 +54,7 @@ pub(super) struct PbsPoll {
     /// The list of all datastores' space is not to be had here.
     no_usage: bool,
     datastores: Option<Held<Vec<DatastoreItem>>>,
-    store_status: BTreeMap<String, Result<Held<DatastoreStatus>, String>>,
+    store_status: BTreeMap<String, Apart>,
     garbage: Option<Held<Vec<Garbage>>>,
     jobs: HashMap<JobKind, Held<Vec<PbsJob>>>,
     namespaces: BTreeMap<String, Held<Vec<NamespaceItem>>>,
@@ -62,6 +62,13 @@ pub(super) struct PbsPoll {
     backups_changed: bool,
     /// As it was when the server was last there.
     last: Option<Held<PbsInstance>>,
+}
+
+/// A datastore that is asked for its space apart: the last good answer, and why there is no newer one.
+#[derive(Default)]
+struct Apart {
+    known: Option<Held<DatastoreStatus>>,
+    error: Option<String>,
 }
 
 impl PbsPoll {
@@ -120,6 +127,17 @@ impl Cycle for PbsPoll {
         let usual = if self.cycles <= 1 { SECOND_CYCLE } else { self.target.period() };
         self.reach.period(usual)
     }
+
+    #[cfg(test)]
+    fn everything_is_due(&mut self) {
+        (self.cadence, self.cycles) = (Cadence::new(), 0);
+        self.asked_ms.clear();
+    }
+
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        !self.lane.is_idle()
+    }
 }
 
 impl PbsPoll {
@@ -170,8 +188,20 @@ impl PbsPoll {
         result.map(|_| ())
     }
 
-    /// One request. An answer that is an error is an answer, except that credentials may be refused.
+    /// One request, and when it says nothing good a second one, to something else: a single thing that hangs or
+    /// answers nonsense does not speak against the server.
     fn ask_one(&mut self, clock: &Clock, topic: Topic, until: Instant) -> Result<bool, Error> {
+        let other = if topic == Topic::Version { Topic::Status } else { Topic::Version };
+        match self.try_one(clock, topic, until) {
+            Err(error) if !error.is_auth() && Instant::now() < until => {
+                self.try_one(clock, other, until).map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    /// One request. An answer that is an error is an answer, except that credentials may be refused.
+    fn try_one(&mut self, clock: &Clock, topic: Topic, until: Instant) -> Result<bool, Error> {
         if topic.is_long() {
             self.begin_long(clock, vec![topic]);
             return Ok(self.collect(clock, until.saturating_duration_since(Instant::now())));
@@ -253,10 +283,7 @@ impl PbsPoll {
         let monitor = self.target.monitor;
         let mut all = vec![Topic::Status, Topic::Version];
         if monitor.datastores || monitor.backups {
-            all.push(Topic::Datastores);
-            if !self.no_usage {
-                all.push(Topic::Usage);
-            }
+            all.extend([Topic::Datastores, Topic::Usage]);
         }
         if monitor.datastores || monitor.garbage_jobs {
             all.push(Topic::Garbage);
@@ -282,7 +309,8 @@ impl PbsPoll {
 
     /// Names of the datastores that are known and can be read.
     fn stores(&self) -> Vec<String> {
-        let usage = self.usage.iter().flat_map(Held::any).map(|u| &u.store);
+        let current = self.usage.iter().filter(|_| !self.no_usage || self.datastores.is_none());
+        let usage = current.flat_map(Held::any).map(|u| &u.store);
         let listed = self.datastores.iter().flat_map(Held::any).map(|d| &d.store);
         let mut all: Vec<String> = usage.chain(listed).filter(|s| !s.is_empty()).cloned().collect();
         crate::order::sort(&mut all);
@@ -333,8 +361,8 @@ impl PbsPoll {
     fn note_failure(&mut self, topic: &Topic, error: &Error, now: Now) {
         match (topic, error) {
             (_, Error::Status(403, _)) => self.ledger.refused(&topic.subject(), "", topic.privilege()),
-            // Servers before 2.2 have no namespaces.
-            (Topic::Namespaces(store), Error::Status(400 | 404, _)) => {
+            // Servers before 2.2 have no namespaces. PBS answers 400 to everything else, too: what was known stays.
+            (Topic::Namespaces(store), Error::Status(400 | 404, _)) if !self.namespaces.contains_key(store) => {
                 self.namespaces.insert(store.clone(), Held::new(Vec::new(), now));
                 return;
             }
@@ -343,9 +371,10 @@ impl PbsPoll {
             _ => {}
         }
         match topic {
-            Topic::Usage if matches!(error, Error::Status(..)) => self.no_usage = true,
+            // Refused or not there: each datastore is asked apart, until this is answered again.
+            Topic::Usage if matches!(error, Error::Status(400 | 403 | 404 | 501, _)) => self.no_usage = true,
             Topic::StoreStatus(store) => {
-                self.store_status.insert(store.clone(), Err(error.to_string()));
+                self.store_status.entry(store.clone()).or_default().error = Some(error.to_string());
             }
             _ => {}
         }
@@ -358,10 +387,14 @@ impl PbsPoll {
                 self.version = Some(Version { version: v.version, release: v.release, repoid: v.repoid });
             }
             (_, Got::Status(status)) => self.status = Some(Held::new(*status, now)),
-            (_, Got::Usage(all)) => self.usage = Some(Held::new(all, now)),
+            (_, Got::Usage(all)) => {
+                self.no_usage = false;
+                self.store_status.clear();
+                self.usage = Some(Held::new(all, now));
+            }
             (_, Got::Datastores(all)) => self.datastores = Some(Held::new(all, now)),
             (Topic::StoreStatus(store), Got::StoreStatus(status)) => {
-                self.store_status.insert(store, Ok(Held::new(*status, now)));
+                self.store_status.insert(store, Apart { known: Some(Held::new(*status, now)), error: None });
             }
             (_, Got::Garbage(all)) => self.garbage = Some(Held::new(all, now)),
             (Topic::Jobs(kind), Got::Jobs(all)) => {

@@ -6,6 +6,7 @@ use crate::poll::derive::ids;
 use crate::poll::derive::pbs::{self as derive, JobKind, Store};
 use crate::poll::hold::{Held, held};
 use crate::poll::report::{Kind, Live, Report, Slow};
+use crate::proxmox::pbs::DatastoreUsage;
 use std::time::Duration;
 
 impl PbsPoll {
@@ -14,7 +15,10 @@ impl PbsPoll {
         let instance = if failing { self.as_it_was(now) } else { self.as_it_is(now) };
         let mut statistics = self.ledger.statistics(now, false);
         statistics.endpoints = self.link.states();
-        let tell_backups = !failing && std::mem::take(&mut self.backups_changed);
+        let before = self.backups.len();
+        self.backups.retain(|_, b| b.get(now.mono_ms).is_some());
+        self.backups_changed |= self.backups.len() != before;
+        let tell_backups = std::mem::take(&mut self.backups_changed);
         Report {
             instance: self.target.instance.clone(),
             kind: Kind::Pbs,
@@ -88,16 +92,24 @@ impl PbsPoll {
         let make = |name: &String| {
             let status = self.store_status.get(name);
             let known = Store {
-                usage: held(&self.usage, ms).and_then(|all| all.iter().find(|u| u.store == *name)),
-                status: status.and_then(|s| s.as_ref().ok()).and_then(|h| h.get(ms)),
+                usage: self.usage_of(name, ms),
+                status: status.and_then(|s| held(&s.known, ms)),
                 item: held(&self.datastores, ms).and_then(|all| all.iter().find(|d| d.store == *name)),
                 garbage: held(&self.garbage, ms).and_then(|all| all.iter().find(|g| g.store == *name)),
                 namespaces: self.namespaces.get(name).and_then(|n| n.get(ms)).map(Vec::as_slice),
-                error: status.and_then(|s| s.as_ref().err()).map(String::as_str),
+                error: status.and_then(|s| s.error.as_deref()),
             };
             derive::datastore(name, &known)
         };
         self.stores().iter().map(make).collect()
+    }
+
+    /// What the list of all datastores' space said, unless a datastore that was asked apart knows better.
+    fn usage_of(&self, name: &str, mono_ms: u64) -> Option<&DatastoreUsage> {
+        if self.no_usage && self.store_status.get(name).is_some_and(|apart| apart.known.is_some()) {
+            return None;
+        }
+        held(&self.usage, mono_ms)?.iter().find(|u| u.store == name)
     }
 
     fn all_backups(&self, now: Now) -> Vec<PbsBackup> {

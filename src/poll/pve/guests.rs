@@ -6,7 +6,7 @@ use crate::poll::cadence::{millis, pause_ms};
 use crate::poll::derive::backup;
 use crate::poll::derive::guest::{Detail, Seen, Sort};
 use crate::poll::derive::memory::Meminfo;
-use crate::poll::hold::{Held, held};
+use crate::poll::hold::{Held, expire, held};
 use crate::proxmox::Error;
 use crate::proxmox::pve::{AgentFilesystem, GuestStatus, SnapshotItem};
 use std::collections::BTreeMap;
@@ -15,11 +15,19 @@ use std::collections::BTreeMap;
 const FRESH_MS: u64 = 5 * 60 * 1000;
 /// From this age on the page is told how old a figure is.
 const OLD_MS: u64 = 5 * 60 * 1000;
+/// A memory figure of this age is asked for before everything else.
+const LAST_MS: u64 = 200_000;
+const LAST: f64 = f64::INFINITY;
+const NEVER: f64 = f64::MAX;
+/// Between two looks at the status of a VM whose agent tells its memory.
+const IDLE_STATUS_MS: u64 = 10 * 60 * 1000;
 /// A guest agent that failed gets this much peace, after the first failure (it may just be starting) and later.
 const AGENT_PAUSE_MS: u64 = 60_000;
 const AGENT_PAUSE_MAX_MS: u64 = 30 * 60 * 1000;
 /// A guest without `/proc/meminfo` will not grow one.
 const NO_MEMINFO_MS: u64 = 6 * 60 * 60 * 1000;
+/// Its agent may be starting, or busy.
+const MEMINFO_PAUSE_MS: u64 = 5 * 60 * 1000;
 /// Snapshots and file systems of one guest that are remembered.
 const SNAPSHOTS_MAX: usize = 500;
 const FILESYSTEMS_MAX: usize = 256;
@@ -97,7 +105,8 @@ impl Kept {
         }
     }
 
-    /// What may be asked about it now, each with how overdue that is: 1 is just due, infinity was never asked.
+    /// What may be asked about it now, each with how overdue that is: 1 is just due, `NEVER` was never asked, `LAST`
+    /// is about to be too old for a memory figure, which must not change its source with each cycle.
     pub fn wants(&self, mono_ms: u64, rules: Rules) -> impl Iterator<Item = (What, f64)> {
         let (running, sort) = (self.seen.is_running(), self.seen.sort);
         let mut whats: Vec<What> = Vec::new();
@@ -121,15 +130,40 @@ impl Kept {
         if rules.snapshots {
             whats.push(What::Snapshots(sort));
         }
-        let agent = self.agent_enabled(mono_ms);
         let overdue = |what: What| {
-            // Without an agent the status is all there is.
-            let period = if what == What::Status && !agent { 60_000 } else { millis(what.period()) };
-            let Some((_, due)) = self.due_ms.iter().find(|(w, _)| *w == what) else { return f64::INFINITY };
-            1.0 + (mono_ms as f64 - *due as f64) / period as f64
+            let Some((_, due)) = self.due_ms.iter().find(|(w, _)| *w == what) else { return NEVER };
+            let late = 1.0 + (mono_ms as f64 - *due as f64) / self.period(what, mono_ms) as f64;
+            if late >= 1.0 && self.age_in_use(what, mono_ms).is_some_and(|age| age >= LAST_MS) { LAST } else { late }
         };
         let wanted: Vec<(What, f64)> = whats.iter().map(|w| (*w, overdue(*w))).filter(|(_, o)| *o >= 1.0).collect();
         wanted.into_iter()
+    }
+
+    /// Milliseconds between two answers. Without an agent the status is all there is; beside one that tells the
+    /// memory it says little new.
+    fn period(&self, what: What, mono_ms: u64) -> u64 {
+        match what {
+            What::Status if !self.agent_enabled(mono_ms) => 60_000,
+            What::Status if self.meminfo.is_some() && !self.is_ballooned() => IDLE_STATUS_MS,
+            _ => millis(what.period()),
+        }
+    }
+
+    /// The balloon decides the total.
+    fn is_ballooned(&self) -> bool {
+        let balloon = self.status.as_ref().and_then(|s| s.any().balloon);
+        balloon.is_some_and(|b| b > 0 && b < self.seen.maxmem)
+    }
+
+    /// Age of an answer that the memory figure is made of at present.
+    fn age_in_use(&self, what: What, mono_ms: u64) -> Option<u64> {
+        let meminfo = self.meminfo.as_ref().map(|m| m.age_ms(mono_ms));
+        match what {
+            What::Meminfo => meminfo,
+            What::Status if meminfo.is_none() || self.is_ballooned() => self.status.as_ref().map(|s| s.age_ms(mono_ms)),
+            _ => None,
+        }
+        .filter(|age| *age <= FRESH_MS)
     }
 
     fn agent_enabled(&self, mono_ms: u64) -> bool {
@@ -144,9 +178,7 @@ impl Kept {
     }
 
     fn answered(&mut self, what: What, now: Now) {
-        let agent = self.agent_enabled(now.mono_ms);
-        let period = if what == What::Status && !agent { 60_000 } else { millis(what.period()) };
-        self.next(what, now.mono_ms + period);
+        self.next(what, now.mono_ms + self.period(what, now.mono_ms));
         if what.is_agent() {
             self.agent_failures = 0;
         }
@@ -197,10 +229,12 @@ impl Kept {
         let refused = matches!(error, Error::Status(401 | 403 | 501, _));
         let pause = if refused { 30 * 60 * 1000 } else { pause_ms(1).max(millis(what.period())) };
         match what {
-            // Systems without that file answer with an error; the agent itself may be well.
+            // Systems without that file have their agent say so; the agent itself is well.
             What::Meminfo => {
-                let hopeless = matches!(error, Error::Status(..));
-                self.next(what, now.mono_ms + if hopeless { NO_MEMINFO_MS } else { pause });
+                let hopeless = refused || says(error, "Agent error");
+                self.next(what, now.mono_ms + if hopeless { NO_MEMINFO_MS } else { MEMINFO_PAUSE_MS });
+                // What the balloon says is next best.
+                self.next(What::Status, now.mono_ms);
                 return;
             }
             What::Filesystems => self.disk_status = disk_status(error, privilege),
@@ -242,10 +276,15 @@ fn disk_status(error: &Error, privilege: &str) -> String {
     match error {
         Error::Status(401 | 403, _) => format!("no-permission:{privilege}"),
         Error::Timeout(_) => "agent-timeout".to_owned(),
-        // PVE answers 500 for an agent that is not there; which of its reasons it is stands only in words.
-        Error::Status(500, _) => "agent-not-running".to_owned(),
+        // PVE answers 500 whatever is the matter with an agent; which of its reasons it is stands only in words.
+        Error::Status(500, _) if says(error, "timeout") => "agent-timeout".to_owned(),
+        Error::Status(500, _) if !says(error, "Agent error") => "agent-not-running".to_owned(),
         _ => "agent-error".to_owned(),
     }
+}
+
+fn says(error: &Error, words: &str) -> bool {
+    matches!(error, Error::Status(_, said) if said.contains(words))
 }
 
 /// What the connection as a whole wants to know of guests.
@@ -306,6 +345,17 @@ impl Guests {
     pub fn running_vms(&self) -> usize {
         self.all.values().filter(|k| k.seen.sort == Sort::Qemu && k.seen.is_running()).count()
     }
+    #[cfg(test)]
+    pub fn everything_is_due(&mut self) {
+        for kept in self.all.values_mut() {
+            kept.due_ms.clear();
+            kept.agent_rest_until_ms = 0;
+        }
+    }
+    /// Forgets snapshots that are too old to be shown; true when there were any.
+    pub fn expire(&mut self, mono_ms: u64) -> bool {
+        self.all.values_mut().fold(false, |any, kept| expire(&mut kept.snapshots, mono_ms) | any)
+    }
     /// Every list that is not about these nodes' guests has their status unknown.
     pub fn unknown_on(&mut self, offline: impl Fn(&str) -> bool) {
         for kept in self.all.values_mut().filter(|k| offline(&k.seen.node)) {
@@ -321,7 +371,7 @@ impl Guests {
                 all.extend(kept.wants(mono_ms, rules).map(|(what, overdue)| (overdue, *vmid, what)));
             }
         }
-        // Among what was never asked: the status first, since the rest depends on it.
+        // Among what is equally overdue: the status first, since the rest depends on it.
         let rank = |what: &What| (!matches!(what, What::Status), matches!(what, What::Snapshots(_)));
         crate::order::sort_by(&mut all, |a, b| {
             b.0.total_cmp(&a.0).then(rank(&a.2).cmp(&rank(&b.2))).then(a.1.cmp(&b.1))

@@ -13,7 +13,7 @@ use super::derive::guest::Sort;
 use super::derive::node::Seen as NodeSeen;
 use super::derive::rates::Rates;
 use super::fanout;
-use super::hold::{Held, held};
+use super::hold::{Held, expire, held};
 use super::lane::Lane;
 use super::ledger::Ledger;
 use super::link::Link;
@@ -63,7 +63,7 @@ pub(super) struct PvePoll {
     /// `None` until known.
     clustered: Option<bool>,
     cluster: Option<Cluster>,
-    ha: Vec<HaResource>,
+    ha: Option<Held<Vec<HaResource>>>,
     nodes: BTreeMap<String, nodes::Kept>,
     guests: Guests,
     /// The list of everything, and what `/cluster/status` and the backup jobs said, in PVE's words.
@@ -85,7 +85,7 @@ pub(super) struct PvePoll {
     no_files_until_ms: u64,
     changed: Changed,
     /// When the connection was last there.
-    last_there: Option<Held<Time>>,
+    last_there: Option<Time>,
     over_budget: bool,
 }
 
@@ -115,7 +115,7 @@ impl PvePoll {
             cycles: 0,
             clustered: None,
             cluster: None,
-            ha: Vec::new(),
+            ha: None,
             nodes: BTreeMap::new(),
             guests: Guests::default(),
             resources: Arc::default(),
@@ -153,7 +153,7 @@ impl Cycle for PvePoll {
                     log::info!("{}: answers again", self.target.instance);
                 }
                 self.link.works(clock.now());
-                self.last_there = Some(Held::new(clock.now().wall, clock.now()));
+                self.last_there = Some(clock.now().wall);
                 self.details(clock, began, until);
             }
             Err(error) => {
@@ -167,6 +167,17 @@ impl Cycle for PvePoll {
     fn period(&self) -> Duration {
         let usual = if self.cycles <= 1 { SECOND_CYCLE } else { self.target.period() };
         self.reach.period(usual)
+    }
+
+    #[cfg(test)]
+    fn everything_is_due(&mut self) {
+        (self.cadence, self.allowance) = (Cadence::new(), Allowance::default());
+        self.guests.everything_is_due();
+    }
+
+    #[cfg(test)]
+    fn is_busy(&self) -> bool {
+        !self.lane.is_idle()
     }
 }
 
@@ -228,8 +239,9 @@ impl PvePoll {
                         return Ok(());
                     }
                 }
-                Err(e) if e.is_transport() || e.is_auth() => return Err(e),
-                _ => {}
+                Err(e) if e.is_transport() || matches!(e, Error::Status(401, _) | Error::Login(..)) => return Err(e),
+                Err(e) => self.note_failure(&Topic::Resources, &e, clock.now()),
+                Ok(_) => {}
             }
         }
         self.node_lists(clock, until)
@@ -449,5 +461,21 @@ impl PvePoll {
                 && defined.is_none_or(|all| all.iter().any(|d| d.storage == *storage))
         });
         self.changed.files |= self.files.len() != before;
+    }
+
+    /// Drops what is too old to be shown, whether or not anything answers.
+    fn expire(&mut self, mono_ms: u64) {
+        let c = &mut self.changed;
+        let before = self.files.len();
+        self.files.retain(|_, h| h.get(mono_ms).is_some());
+        c.files |= self.files.len() != before;
+        for kept in self.nodes.values_mut() {
+            c.zfs |= expire(&mut kept.zfs, mono_ms);
+            c.disks |= expire(&mut kept.disks, mono_ms);
+            c.replication |= expire(&mut kept.replication, mono_ms);
+        }
+        c.ceph |= expire(&mut self.ceph, mono_ms);
+        c.coverage |= expire(&mut self.coverage, mono_ms);
+        c.snapshots |= self.guests.expire(mono_ms);
     }
 }

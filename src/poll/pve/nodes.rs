@@ -5,7 +5,7 @@ use crate::model::{
 };
 use crate::poll::derive::node::{self as derive, Detail, Seen};
 use crate::poll::derive::{Source, backup, cluster, disks, storage};
-use crate::poll::hold::{Held, held};
+use crate::poll::hold::{Held, held, held_daily};
 use crate::proxmox::pve::{
     CertificateItem, ContentItem, DiskItem, NodeStatus, ReplicationItem, ServiceItem, SmartReport, StorageItem,
     Subscription, TaskItem, ZfsItem,
@@ -56,9 +56,9 @@ impl Kept {
             &Detail {
                 status: self.status.as_ref().and_then(|s| s.within(ms, FRESH_MS)),
                 local_storage: held(&self.storage, ms).and_then(|s| storage::local(s)),
-                updates: held(&self.updates, ms).copied(),
-                subscription: held(&self.subscription, ms).map(|s| s.status.as_str()),
-                certificate_expiry: held(&self.certificate, ms).copied(),
+                updates: held_daily(&self.updates, ms).copied(),
+                subscription: held_daily(&self.subscription, ms).map(|s| s.status.as_str()),
+                certificate_expiry: held_daily(&self.certificate, ms).copied(),
                 failed_services: held(&self.services, ms).map_or(&[][..], Vec::as_slice),
                 before: self.before.as_ref(),
             },

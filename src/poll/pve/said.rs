@@ -3,7 +3,7 @@
 use super::PvePoll;
 use crate::model::Now;
 use crate::poll::derive::guest::Sort;
-use crate::poll::hold::{Held, held};
+use crate::poll::hold::{Held, held, held_daily};
 use crate::poll::report::{Onboot, Said};
 use crate::proxmox::pve::{GuestItem, NodeItem, Resource, StorageItem};
 use std::collections::BTreeSet;
@@ -42,8 +42,9 @@ impl PvePoll {
             resources = Arc::new(resources.iter().map(without_figures).collect());
         }
         let nodes = || self.nodes.iter();
-        let subscription =
-            |(name, kept): (&String, &super::nodes::Kept)| Some((name.clone(), held(&kept.subscription, ms)?.clone()));
+        let subscription = |(name, kept): (&String, &super::nodes::Kept)| {
+            Some((name.clone(), held_daily(&kept.subscription, ms)?.clone()))
+        };
         let onboot = self
             .guests
             .iter()

@@ -101,15 +101,20 @@ impl PvePoll {
         if matches!((topic, error), (Topic::Updates(_), Error::Status(403, _))) {
             return;
         }
-        // No Ceph here, or no such question on an old PVE: normal.
-        if matches!((topic, error), (Topic::Ceph, Error::Status(..)) | (_, Error::Status(501, _))) {
-            if *topic == Topic::Ceph {
-                self.changed.ceph |= replace(&mut self.ceph, None, now);
-                self.cadence.answered(Topic::Ceph, STANDALONE_RECHECK, now.mono_ms);
-            }
+        // No Ceph here, or no such question on an old PVE: normal. A Ceph that was there does not vanish by an error.
+        if *topic == Topic::Ceph && (tells_of_no_ceph(error) || !self.has_ceph()) && error.status().is_some() {
+            self.changed.ceph |= replace(&mut self.ceph, None, now);
+            self.cadence.answered(Topic::Ceph, STANDALONE_RECHECK, now.mono_ms);
+            return;
+        }
+        if matches!(error, Error::Status(501, _)) {
             return;
         }
         self.ledger.error(now, &topic.subject(), &error.to_string());
+    }
+
+    fn has_ceph(&self) -> bool {
+        self.ceph.as_ref().is_some_and(|h| h.any().is_some())
     }
 
     /// PVE 9 or later, as far as known: from `/version`, or from a node's `pve-manager/9.0.6/…`.
@@ -131,7 +136,7 @@ impl PvePoll {
             (Topic::Version, Got::Version(v)) => {
                 self.version = Some(Version { version: v.version, release: v.release, repoid: v.repoid });
             }
-            (Topic::Ha, Got::Ha(items)) => self.ha = cluster::ha(&items),
+            (Topic::Ha, Got::Ha(items)) => self.ha = Some(Held::new(cluster::ha(&items), now)),
             (Topic::ReplicationJobs, Got::Replication(jobs)) => self.keep_replication_jobs(jobs.is_empty(), now),
             (Topic::NotBackedUp, Got::NotBackedUp(items)) => {
                 let coverage = cluster::coverage(&instance, &items);
@@ -295,4 +300,10 @@ impl PvePoll {
     pub(super) fn is_shared(&self, storage: &str, mono_ms: u64) -> bool {
         self.storages(mono_ms).iter().any(|s| s.name == storage && s.shared)
     }
+}
+
+/// PVE's words where Ceph is not set up (any more); the status is that of every error of its own.
+fn tells_of_no_ceph(error: &Error) -> bool {
+    let Error::Status(404 | 500 | 501, words) = error else { return false };
+    words.contains("not installed") || words.contains("not initialized") || matches!(error, Error::Status(404, _))
 }

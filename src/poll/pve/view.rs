@@ -21,6 +21,7 @@ impl PvePoll {
         let live = self.live(now);
         let mut statistics = self.ledger.statistics(now, self.over_budget);
         statistics.endpoints = self.link.states();
+        self.expire(now.mono_ms);
         let slow = self.slow_lists(now);
         Report {
             instance: self.target.instance.clone(),
@@ -57,7 +58,7 @@ impl PvePoll {
             let failed = node::refused(&self.source(now), message);
             return Live { nodes: vec![failed], ..Live::default() };
         }
-        let Some(there) = held(&self.last_there, now.mono_ms).copied() else { return Live::default() };
+        let Some(there) = self.last_there else { return Live::default() };
         let live = self.view(Now { wall: there, ..now }, now);
         if self.reach.is_offline() { self.gone(live) } else { live }
     }
@@ -75,7 +76,10 @@ impl PvePoll {
             containers,
             storage: if self.target.monitor.storage { self.storages(now.mono_ms) } else { Vec::new() },
             pbs: None,
-            cluster: self.cluster.clone().map(|c| Cluster { ha: self.ha.clone(), ..c }),
+            cluster: self
+                .cluster
+                .clone()
+                .map(|c| Cluster { ha: held(&self.ha, now.mono_ms).cloned().unwrap_or_default(), ..c }),
             said: self.said(now),
             version: self.version.clone(),
         }
@@ -192,10 +196,6 @@ impl PvePoll {
     }
 
     fn slow_lists(&mut self, now: Now) -> Slow {
-        // Nothing is told while nothing can be known: the lists stay as they are.
-        if self.reach.is_failing() {
-            return Slow::default();
-        }
         let changed = Changed { endpoints: self.changed.endpoints, ..std::mem::take(&mut self.changed) };
         self.changed.endpoints = changed.endpoints;
         let (ms, instance) = (now.mono_ms, self.target.instance.as_str());
