@@ -16,7 +16,6 @@ import { urlToken } from './api.js';
  */
 /** @typedef {Record<string, any> & {nodes:any[], vms:Guest[], containers:Guest[], storage:any[], pbs:any[], pbsBackups:any[], pveBackups:any, activeAlerts:any[], recentlyResolved:any[], connectionHealth:Record<string, boolean>, lastUpdate:string}} State */
 
-const LISTS = ['nodes', 'vms', 'containers', 'storage', 'pbs', 'activeAlerts'];
 const ROW = ['cpu', 'memory', 'disk', 'networkIn', 'networkOut', 'diskRead', 'diskWrite', 'uptime'];
 
 /** @type {State} */
@@ -174,24 +173,30 @@ export function applyDelta(into, delta) {
       return row ? withFigures(g, row) : g;
     });
   }
-  for (const list of LISTS) {
-    const set = delta.set?.[list];
-    const gone = delta.del?.[list];
-    if (!set && !gone) continue;
-    const byId = new Map((set || []).map((/** @type {any} */ o) => [o.id, o]));
-    const drop = new Set(gone || []);
-    const kept = into[list]
-      .filter((/** @type {any} */ o) => !drop.has(o.id))
-      .map((/** @type {any} */ o) => {
-        const fresh = byId.get(o.id);
-        byId.delete(o.id);
-        return fresh ? patched(o, fresh) : o;
-      });
-    into[list] = [...kept, ...byId.values()];
+  for (const path of new Set([...Object.keys(delta.set || {}), ...Object.keys(delta.del || {})])) {
+    const [section, inner] = path.split('.');
+    const list = inner ? into[section]?.[inner] : into[section];
+    const next = withChanges(list || [], delta.set?.[path] || [], delta.del?.[path] || []);
+    if (inner) into[section] = { ...into[section], [inner]: next };
+    else into[section] = next;
   }
   for (const [key, value] of Object.entries(delta)) {
     if (!['seq', 'set', 'del', 'vms', 'containers'].includes(key)) into[key] = value;
   }
+}
+
+/** @param {any[]} list @param {any[]} set @param {string[]} gone @returns {any[]} */
+function withChanges(list, set, gone) {
+  const byId = new Map(set.map((o) => [o.id, o]));
+  const drop = new Set(gone);
+  const kept = list
+    .filter((o) => !drop.has(o.id))
+    .map((o) => {
+      const fresh = byId.get(o.id);
+      byId.delete(o.id);
+      return fresh ? patched(o, fresh) : o;
+    });
+  return [...kept, ...byId.values()];
 }
 
 /** Only the keys that changed are sent; null says that one is gone. @param {any} old @param {any} keys */

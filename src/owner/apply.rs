@@ -1,9 +1,9 @@
 //! Replacing one connection's part of the state by its newest report. Lists keep a stable order.
 
-use crate::model::{Guest, Lent, State};
+use crate::model::{BackupTask, Guest, GuestSnapshot, Lent, PbsBackup, State, StorageBackup};
 use crate::order::sort_by;
 use crate::poll::{Kind, Report};
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 /// Puts a report into the state. Returns whether backups changed (then `lastBackup` must be found anew).
 pub fn report(state: &mut State, report: Report) -> bool {
@@ -28,26 +28,36 @@ pub fn report(state: &mut State, report: Report) -> bool {
     }
     sort_live(state);
     let slow = report.slow;
-    let backups = slow.backup_tasks.is_some() || slow.storage_backups.is_some() || slow.pbs_backups.is_some();
+    let mut backups = false;
     if let Some(list) = slow.backup_tasks {
-        let tasks = &mut state.pve_backups.backup_tasks;
-        replace(tasks, list, |t| t.instance == name);
-        sort_by(tasks, |a, b| (Reverse(a.start_time), &a.id).cmp(&(Reverse(b.start_time), &b.id)));
+        let newest_first = |a: &BackupTask, b: &BackupTask| (b.start_time, &a.id).cmp(&(a.start_time, &b.id));
+        let (there, mine) = (&state.pve_backups.backup_tasks, |t: &BackupTask| t.instance == name);
+        if let Some(all) = renewed(there, list, mine, newest_first) {
+            state.pve_backups.backup_tasks = all;
+            backups = true;
+        }
     }
     if let Some(list) = slow.storage_backups {
-        let files = &mut state.pve_backups.storage_backups;
-        replace(files, list, |b| b.instance == name);
-        sort_by(files, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        let newest_first = |a: &StorageBackup, b: &StorageBackup| (b.time, &a.id).cmp(&(a.time, &b.id));
+        let (there, mine) = (&state.pve_backups.storage_backups, |f: &StorageBackup| f.instance == name);
+        if let Some(all) = renewed(there, list, mine, newest_first) {
+            state.pve_backups.storage_backups = all;
+            backups = true;
+        }
     }
     if let Some(list) = slow.guest_snapshots {
-        let snapshots = &mut state.pve_backups.guest_snapshots;
-        replace(snapshots, list, |s| s.instance == name);
-        sort_by(snapshots, |a, b| (Reverse(a.time), &a.id).cmp(&(Reverse(b.time), &b.id)));
+        let newest_first = |a: &GuestSnapshot, b: &GuestSnapshot| (b.time, &a.id).cmp(&(a.time, &b.id));
+        let (there, mine) = (&state.pve_backups.guest_snapshots, |s: &GuestSnapshot| s.instance == name);
+        if let Some(all) = renewed(there, list, mine, newest_first) {
+            state.pve_backups.guest_snapshots = all;
+        }
     }
     if let Some(list) = slow.pbs_backups {
-        let backups = &mut *state.pbs_backups;
-        replace(backups, list, |b| b.instance == name);
-        sort_by(backups, |a, b| (Reverse(a.backup_time), &a.id).cmp(&(Reverse(b.backup_time), &b.id)));
+        let newest_first = |a: &PbsBackup, b: &PbsBackup| (b.backup_time, &a.id).cmp(&(a.backup_time, &b.id));
+        if let Some(all) = renewed(&state.pbs_backups, list, |b| b.instance == name, newest_first) {
+            *state.pbs_backups = all;
+            backups = true;
+        }
     }
     if let Some(list) = slow.replication {
         replace(&mut state.replication, list, |j| j.instance == name);
@@ -101,6 +111,23 @@ fn replace<T>(list: &mut Vec<T>, fresh: Vec<T>, mine: impl Fn(&T) -> bool) {
     list.extend(fresh);
 }
 
+/// The list with one connection's part replaced, in its order; nothing when that part is as it was: large lists are
+/// reported often and change rarely, and who reads them shares them until somebody writes.
+fn renewed<T: Clone + PartialEq>(
+    list: &[T],
+    mut fresh: Vec<T>,
+    mine: impl Fn(&T) -> bool,
+    order: impl Fn(&T, &T) -> Ordering + Copy,
+) -> Option<Vec<T>> {
+    sort_by(&mut fresh, order);
+    if list.iter().filter(|item| mine(item)).eq(&fresh) {
+        return None;
+    }
+    fresh.extend(list.iter().filter(|item| !mine(item)).cloned());
+    sort_by(&mut fresh, order);
+    Some(fresh)
+}
+
 /// Orders of the contract with a second key each, so that rows never jump between equal first keys.
 fn sort_live(state: &mut State) {
     sort_by(&mut state.nodes, |a, b| (&a.name, &a.instance).cmp(&(&b.name, &b.instance)));
@@ -113,6 +140,6 @@ fn shared(guests: Vec<Guest>) -> Vec<Lent<Guest>> {
     guests.into_iter().map(Lent::from).collect()
 }
 
-fn by_vmid(a: &Lent<Guest>, b: &Lent<Guest>) -> std::cmp::Ordering {
+fn by_vmid(a: &Lent<Guest>, b: &Lent<Guest>) -> Ordering {
     (a.vmid, &a.instance, &a.node).cmp(&(b.vmid, &b.instance, &b.node))
 }

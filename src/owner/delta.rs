@@ -4,9 +4,10 @@
 //! - `seq`: counts published states; a page that misses one asks for the full state (`requestData`),
 //! - `vms`, `containers`: rows `[id, cpu, memoryUsed, diskUsed, networkIn, networkOut, diskRead, diskWrite, uptime]`
 //!   of guests of which nothing but these figures moved,
-//! - `set`: objects of everything else by list name: whole when new, else their id and the keys that changed,
+//! - `set`: objects of everything else by list name (a list in a section as `pveBackups.backupTasks`): whole when new,
+//!   else their id and the keys that changed,
 //! - `del`: ids that are gone, by list name,
-//! - top-level sections that are small or change rarely (`clusters`, `pbsBackups`, …) whole, when they changed.
+//! - top-level sections that are small or change rarely (`clusters`, `ceph`, …) whole, when they changed.
 
 use crate::json::{json, put};
 use crate::model::{Guest, Lent, State, Time};
@@ -25,14 +26,24 @@ pub fn between(old: &State, new: &State, seq: u64) -> Value {
     objects("storage", &old.storage, &new.storage, |s| &s.id, Clone::clone, &mut set, &mut del);
     objects("pbs", &old.pbs, &new.pbs, |p| &p.id, without_seen_pbs, &mut set, &mut del);
     objects("activeAlerts", &old.active_alerts, &new.active_alerts, |a| &a.id, Clone::clone, &mut set, &mut del);
+    if !old.pbs_backups.same(&new.pbs_backups) {
+        let (was, is) = (&old.pbs_backups, &new.pbs_backups);
+        objects("pbsBackups", was, is, |b| &b.id, Clone::clone, &mut set, &mut del);
+    }
+    if !old.pve_backups.same(&new.pve_backups) {
+        let (was, is) = (&*old.pve_backups, &*new.pve_backups);
+        let (tasks, files) = ("pveBackups.backupTasks", "pveBackups.storageBackups");
+        objects(tasks, &was.backup_tasks, &is.backup_tasks, |t| &t.id, Clone::clone, &mut set, &mut del);
+        objects(files, &was.storage_backups, &is.storage_backups, |b| &b.id, Clone::clone, &mut set, &mut del);
+        let snapshots = "pveBackups.guestSnapshots";
+        objects(snapshots, &was.guest_snapshots, &is.guest_snapshots, |s| &s.id, Clone::clone, &mut set, &mut del);
+    }
     if !set.is_empty() {
         put(&mut out, "set", Value::Object(set));
     }
     if !del.is_empty() {
         put(&mut out, "del", Value::Object(del));
     }
-    section(&mut out, "pbsBackups", &old.pbs_backups, &new.pbs_backups);
-    section(&mut out, "pveBackups", &old.pve_backups, &new.pve_backups);
     section(&mut out, "connectionHealth", &old.connection_health, &new.connection_health);
     section(&mut out, "recentlyResolved", &old.recently_resolved, &new.recently_resolved);
     section(&mut out, "clusters", &old.clusters, &new.clusters);
@@ -74,7 +85,8 @@ fn guests(
                     rows.push(row(guest));
                 }
             }
-            _ => whole.extend(serde_json::to_value(&**guest)),
+            Some(was) => whole.extend(changed_keys(*was, guest)),
+            None => whole.extend(serde_json::to_value(&**guest)),
         }
     }
     if !rows.is_empty() {
@@ -148,8 +160,8 @@ fn objects<T: PartialEq + Serialize>(
     let changed: Vec<Value> = new
         .iter()
         .filter_map(|n| match before.get(id(n)) {
-            Some(o) if settled(o) == settled(n) => None,
-            Some(o) => patch(serde_json::to_value(o).ok()?, serde_json::to_value(n).ok()?),
+            Some(o) if *o == n || settled(o) == settled(n) => None,
+            Some(o) => changed_keys(*o, n),
             None => serde_json::to_value(n).ok(),
         })
         .collect();
@@ -157,6 +169,10 @@ fn objects<T: PartialEq + Serialize>(
         set.insert(key.into(), Value::Array(changed));
     }
     gone(key, old.iter().map(&id), new.iter().map(&id), del);
+}
+
+fn changed_keys<T: Serialize>(old: &T, new: &T) -> Option<Value> {
+    patch(serde_json::to_value(old).ok()?, serde_json::to_value(new).ok()?)
 }
 
 /// The id and what differs; a key that is gone is null. When something was last seen the page knows without it.
@@ -223,6 +239,21 @@ mod tests {
         let new = State { storage: vec![storage(2, true)], ..State::default() };
         assert_eq!(between(&old, &new, 1)["set"]["storage"], json!([{"id": "s", "used": 2}]));
         assert_eq!(between(&State::default(), &new, 1)["set"]["storage"][0]["name"], "local", "whole when it is new");
+        let task = |id: &str, status: &str| crate::model::BackupTask {
+            id: id.into(),
+            status: status.into(),
+            ..Default::default()
+        };
+        let backups = |tasks: Vec<crate::model::BackupTask>| State {
+            pve_backups: crate::model::PveBackups { backup_tasks: tasks, ..Default::default() }.into(),
+            ..State::default()
+        };
+        let delta =
+            between(&backups(vec![task("a", ""), task("b", "OK")]), &backups(vec![task("c", ""), task("a", "OK")]), 1);
+        assert_eq!(delta["set"]["pveBackups.backupTasks"][1], json!({"id": "a", "status": "OK"}));
+        assert_eq!(delta["set"]["pveBackups.backupTasks"][0]["id"], "c");
+        assert_eq!(delta["del"]["pveBackups.backupTasks"], json!(["b"]));
+        assert!(delta.get("pveBackups").is_none());
         assert_eq!(patch(json!({"id": 1, "a": 2}), json!({"id": 1})), Some(json!({"id": 1, "a": null})));
     }
 }
