@@ -8,7 +8,6 @@ _pulse() {
       ;;
   esac
   case ${COMP_WORDS[1]} in
-    demo) words='--nodes --guests --seed --port --hosts' ;;
     health) words='--url' ;;
     status) words='--url --token --warn --crit --json' ;;
     config)
@@ -18,7 +17,7 @@ _pulse() {
         *) words='info export import' ;;
       esac
       ;;
-    *) words='serve demo health status config hash-password version help' ;;
+    *) words='serve health status config hash-password version help' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

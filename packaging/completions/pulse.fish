@@ -1,12 +1,7 @@
 # fish completion for pulse
-set -l commands serve demo health status config hash-password version help
+set -l commands serve health status config hash-password version help
 complete -c pulse -f
 complete -c pulse -n "not __fish_seen_subcommand_from $commands" -a "$commands"
-complete -c pulse -n '__fish_seen_subcommand_from demo' -l nodes -x -d 'number of nodes'
-complete -c pulse -n '__fish_seen_subcommand_from demo' -l guests -x -d 'number of guests'
-complete -c pulse -n '__fish_seen_subcommand_from demo' -l seed -x -d 'seed'
-complete -c pulse -n '__fish_seen_subcommand_from demo' -l port -x -d 'port'
-complete -c pulse -n '__fish_seen_subcommand_from demo' -l hosts -d 'only the hosts'
 complete -c pulse -n '__fish_seen_subcommand_from health status' -l url -x -d 'address of the server'
 complete -c pulse -n '__fish_seen_subcommand_from status' -l token -x -d 'API token'
 complete -c pulse -n '__fish_seen_subcommand_from status' -l warn -x -d 'alerts'

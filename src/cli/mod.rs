@@ -2,6 +2,8 @@
 
 mod client;
 mod config;
+#[cfg(feature = "demo")]
+mod demo;
 mod password;
 mod status;
 
@@ -14,10 +16,6 @@ Pulse watches Proxmox VE and Proxmox Backup Server.
 Usage: pulse [COMMAND]
 
   serve                       run the server (also without a command)
-  demo [--nodes N] [--guests N] [--seed N] [--port N]
-                              run it against simulated hosts; keeps nothing
-  demo --hosts [--nodes N] [--guests N] [--seed N]
-                              only the hosts: prints how to connect to them
   health [--url URL]          is a server healthy? exit 0 or 1
   status [--url URL] [--token TOKEN] [--warn N] [--crit N] [--json]
                               Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
@@ -36,7 +34,15 @@ pub fn run(args: &[String]) -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] | ["serve"] => app::serve(),
-        ["demo", options @ ..] => demo(options),
+        #[cfg(feature = "demo")]
+        ["demo", options @ ..] => demo::run(options),
+        #[cfg(not(feature = "demo"))]
+        ["demo", ..] => {
+            eprintln!(
+                "pulse: the packaged program has no simulated hosts; in a clone of the source run: cargo run --release -- demo"
+            );
+            ExitCode::from(2)
+        }
         ["config", words @ ..] => config::run(words),
         ["health", options @ ..] => client::health(options),
         ["status", options @ ..] => status::run(options),
@@ -47,6 +53,8 @@ pub fn run(args: &[String]) -> ExitCode {
         }
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
+            #[cfg(feature = "demo")]
+            print!("{}", demo::HELP);
             ExitCode::SUCCESS
         }
         _ => usage(&format!("unknown command: {}", words.join(" "))),
@@ -78,27 +86,4 @@ fn options<'a>(words: &[&'a str], known: &[&str]) -> Result<Vec<(String, &'a str
         out.push((name.to_owned(), value));
     }
     Ok(out)
-}
-
-fn demo(words: &[&str]) -> ExitCode {
-    let mut demo = app::Demo::default();
-    let hosts_only = words.contains(&"--hosts");
-    let rest: Vec<&str> = words.iter().copied().filter(|w| *w != "--hosts").collect();
-    let given = match options(&rest, &["--nodes", "--guests", "--seed", "--port"]) {
-        Ok(given) => given,
-        Err(problem) => return usage(&problem),
-    };
-    for (name, value) in given {
-        let Ok(number) = value.parse::<u32>() else {
-            return usage(&format!("{name} needs a number, not '{value}'"));
-        };
-        match name.as_str() {
-            "--nodes" if (1..=100).contains(&number) => demo.nodes = number as usize,
-            "--guests" if number <= 10_000 => demo.guests = number as usize,
-            "--seed" => demo.seed = u64::from(number),
-            "--port" if number <= 65_535 => demo.port = Some(number as u16),
-            _ => return usage(&format!("{name} {number} is out of range")),
-        }
-    }
-    if hosts_only { app::demo_hosts(&demo) } else { app::demo(&demo) }
 }

@@ -13,7 +13,7 @@ mod pve;
 mod reach;
 mod report;
 mod target;
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests;
 mod worker;
 
