@@ -91,6 +91,8 @@ pub struct Book {
     ended: Vec<(Active, Resolved)>,
     /// Whether any document changed since this was last asked.
     changed: bool,
+    /// Something cleared by hand is no longer remembered.
+    forgot: bool,
 }
 
 impl Book {
@@ -125,6 +127,14 @@ impl Book {
     /// Whether any document changed since this was last asked.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
+    }
+
+    /// What was cleared by hand may be raised again: a restart must know that too.
+    pub fn forget(&mut self) {
+        self.forgot = true;
+    }
+    pub fn take_forgot(&mut self) -> bool {
+        std::mem::take(&mut self.forgot)
     }
 
     /// Takes in an alert of before the start. It is nobody's until its resource is seen.

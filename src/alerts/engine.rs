@@ -160,8 +160,8 @@ impl Engine {
         }
         self.orphans.retain(|o| {
             let known = o.number(instances).is_some_and(|n| instances.is_expected(n));
-            if !known && !o.cleared {
-                book.end(&o.id, &moment, Ended { why: Why::Gone, value: None });
+            if !known {
+                o.end(book, &moment);
             }
             known
         });
@@ -187,7 +187,7 @@ impl Engine {
         self.book.age(now, Duration::from_secs_f64((config.suppression_window * 60.0).clamp(0.0, 86_400.0)));
         let outgoing = self.teller.step(&mut self.book, &config, now);
         let transitions = self.book.take_transitions();
-        let save = !transitions.is_empty() | self.teller.take_changed();
+        let save = !transitions.is_empty() | self.teller.take_changed() | self.book.take_forgot();
         Step { save, shown: self.book.take_changed(), transitions, outgoing }
     }
 
@@ -245,8 +245,8 @@ impl Engine {
             let gone = orphan.number(instances).and_then(|n| instances.get(n)).is_some_and(|instance| {
                 instance.fresh && instance.polls >= GONE_AFTER_POLLS && orphan.list_known(instance.known)
             });
-            if gone && !orphan.cleared {
-                book.end(&orphan.id, moment, Ended { why: Why::Gone, value: None });
+            if gone {
+                orphan.end(book, moment);
             }
             !gone
         });
@@ -269,6 +269,7 @@ impl Engine {
         active.alert.acknowledged = false;
         active.alert.ack_time = None;
         active.alert.ack_user.clear();
+        active.telling.taken_back(active.level);
         let transition = Transition::Unacknowledged(active.alert.clone());
         self.book.push(transition);
         true

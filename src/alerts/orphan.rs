@@ -1,9 +1,11 @@
 //! What was active or cleared before the start and waits for its resource to be seen again.
 
+use super::book::{Book, Ended, Moment};
 use super::check::Check;
 use super::instances::{Instances, Lists};
 use super::memory::Cleared;
 use super::subject::Subject;
+use super::transition::Why;
 use crate::model::Alert;
 
 /// Something remembered from before the start that waits for its resource.
@@ -62,6 +64,14 @@ impl Orphan {
                     || self.resource_id.strip_suffix(&g.vmid.to_string()).is_some_and(|head| head.ends_with('-'))
             }
             _ => subject.resource_id() == self.resource_id,
+        }
+    }
+    /// Its resource is gone.
+    pub fn end(&self, book: &mut Book, moment: &Moment) {
+        if self.cleared {
+            book.forget();
+        } else {
+            book.end(&self.id, moment, Ended { why: Why::Gone, value: None });
         }
     }
     /// Whether the list its resource comes with has been fetched: only then does absence mean anything.

@@ -60,6 +60,16 @@ impl Telling {
             self.drop_owed();
         }
     }
+    /// Nobody looks after it any more: what was not told because somebody did is owed again.
+    pub fn taken_back(&mut self, level: Level) {
+        if self.owed.is_none() {
+            self.owed = match (self.told, level) {
+                (false, _) => Some(Owed::Raised),
+                (true, Level::Critical) if !self.told_critical => Some(Owed::Worsened),
+                _ => None,
+            };
+        }
+    }
     fn drop_owed(&mut self) {
         self.owed = None;
         self.held = None;

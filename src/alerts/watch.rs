@@ -101,8 +101,10 @@ impl Watch {
     /// Ends everything: the resource is gone.
     pub fn end(&mut self, book: &mut Book, moment: &Moment, why: Why) {
         for slot in self.slots.drain(..) {
-            if let Phase::Active { id } = slot.phase {
-                book.end(&id, moment, Ended { why, value: None });
+            match slot.phase {
+                Phase::Active { id } => book.end(&id, moment, Ended { why, value: None }),
+                Phase::Cleared(_) => book.forget(),
+                Phase::Pending { .. } | Phase::Damped { .. } => {}
             }
         }
     }
@@ -131,7 +133,10 @@ impl Watch {
         match (phase, finding) {
             (Some(Phase::Active { id }), finding) => self.active(judge, subject, check, finding, id),
             (Some(Phase::Damped { until_ms }), _) if now_ms < until_ms => Some(Phase::Damped { until_ms }),
-            (Some(Phase::Cleared(_)), Finding::Clear(_) | Finding::Moot(_)) => None,
+            (Some(Phase::Cleared(_)), Finding::Clear(_) | Finding::Moot(_)) => {
+                judge.book.forget();
+                None
+            }
             (Some(cleared @ Phase::Cleared(_)), _) => Some(cleared),
             (Some(Phase::Pending { lasted_ms, seen, .. }), Finding::Unknown(_)) => {
                 Some(Phase::Pending { lasted_ms, at_ms: now_ms, seen })

@@ -143,6 +143,21 @@ fn deleting_the_history_deletes_the_past_and_ends_no_alert() {
 }
 
 #[test]
+fn what_was_cleared_by_hand_and_then_fine_is_raised_again_also_after_a_crash() {
+    let mut k = Kept::new();
+    k.cpu(95.0).poll();
+    assert!(k.room.engine.clear(CPU, k.now));
+    k.poll();
+    let mut k = k.restart();
+    k.cpu(95.0).poll();
+    assert!(k.room.engine.active().is_empty(), "it was never fine");
+    k.cpu(1.0).poll();
+    let mut k = k.restart();
+    k.cpu(95.0).poll();
+    assert_eq!(k.room.engine.active().len(), 1);
+}
+
+#[test]
 fn a_process_that_is_killed_loses_no_transition_and_invents_none() {
     let mut k = Kept::new();
     k.incident(85.0);

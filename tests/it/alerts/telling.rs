@@ -380,3 +380,24 @@ fn without_a_memory_everything_active_counts_as_told() {
     b.cpu(1.0).poll();
     assert_eq!(b.news(), one(Kind::Resolved, CPU));
 }
+
+#[test]
+fn what_nobody_was_told_because_somebody_looked_after_it_is_told_when_that_is_taken_back() {
+    let mut b = Bench::new(json!({"schedule": {"groupingWindow": 30, "grouping": {"enabled": true}}}));
+    b.cpu(85.0).poll();
+    assert!(b.engine.acknowledge(CPU, "ana", b.now));
+    b.wait(60);
+    assert_eq!(b.news(), []);
+    assert!(b.engine.unacknowledge(CPU));
+    b.wait(60);
+    assert_eq!(b.news(), [(Kind::Firing, vec![CPU.to_owned()])]);
+    assert!(b.engine.acknowledge(CPU, "ana", b.now));
+    b.cpu(95.0).polls(6);
+    assert_eq!(b.news(), []);
+    assert!(b.engine.unacknowledge(CPU));
+    b.wait(60);
+    assert_eq!(b.news(), [(Kind::Firing, vec![CPU.to_owned()])], "it became worse meanwhile");
+    assert!(b.engine.acknowledge(CPU, "ana", b.now) && b.engine.unacknowledge(CPU));
+    b.wait(60);
+    assert_eq!(b.news(), [], "everybody knows");
+}

@@ -1,9 +1,10 @@
 //! A second account of what must be true, kept apart from the engine: which alerts are active by their transitions, who
 //! was told, since when each condition holds.
 
+use pulse::alerts::check::Check;
 use pulse::alerts::outgoing::{Audience, Kind};
 use pulse::alerts::{Engine, Outgoing, Step, Transition, Why};
-use pulse::model::{Alert, Guest, State, Time};
+use pulse::model::{Alert, Guest, Lent, State, Time};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,10 +25,10 @@ pub struct Oracle {
     over: BTreeMap<(String, Time), Incident>,
     /// Since when and how often late enough a condition was seen true without interruption.
     streaks: BTreeMap<What, (u64, u32)>,
-    /// Cleared by hand and not seen false since.
-    cleared: BTreeSet<(String, String)>,
+    /// Cleared by hand and not seen false since; false: under other settings it may have been.
+    cleared: BTreeMap<What, bool>,
     /// Polls in which a guest that once had an alert was absent.
-    absent: BTreeMap<(String, i64), u32>,
+    absent: BTreeMap<i64, u32>,
     /// When a guest was first seen locked by this process.
     locked: BTreeMap<i64, u64>,
     /// Guests that were silenced at some time: nothing is expected about messages.
@@ -85,13 +86,15 @@ impl Oracle {
     }
     pub fn deleted(&mut self, guest: &Guest) {
         self.streaks.retain(|(vmid, _), _| *vmid != guest.vmid);
-        self.cleared.retain(|(key, _)| *key != format!("{}:{}", guest.instance, guest.vmid));
+        self.cleared.retain(|(vmid, _), _| *vmid != guest.vmid);
     }
     pub fn cleared(&mut self, alert: &Alert) {
-        self.cleared.insert((vmid_key(alert), alert.r#type.clone()));
+        if let Some(check) = Check::parse(&alert.r#type) {
+            self.cleared.insert((vmid_of(alert), check.name()), true);
+        }
     }
-    pub fn removed(&mut self, instance: &str) {
-        self.cleared.retain(|(key, _)| !key.starts_with(&format!("{instance}:")));
+    pub fn removed(&mut self, guests: &[Lent<Guest>]) {
+        self.cleared.retain(|(vmid, _), _| guests.iter().all(|g| g.vmid != *vmid));
         self.streaks.clear();
     }
     pub fn config_saved(&mut self) {
@@ -184,7 +187,7 @@ impl Oracle {
         }
         let Some((instance, reachable)) = polled else { return };
         for guest in state.vms.iter().filter(|g| g.instance == instance) {
-            self.absent.remove(&(guest.instance.clone(), guest.vmid));
+            self.absent.remove(&guest.vmid);
             if !reachable {
                 // Time in which nothing is known does not count.
                 self.streaks.retain(|(vmid, _), _| *vmid != guest.vmid);
@@ -194,9 +197,16 @@ impl Oracle {
             } else {
                 self.locked.entry(guest.vmid).or_insert(now_ms);
             }
-            for check in ["cpu", "memory", "disk", "powered-off"].into_iter().filter(|_| reachable) {
-                let is_active = of_guests.contains_key(&(guest.vmid, check));
-                self.guest(guest, state, check, is_active, now_ms);
+            for check in ["cpu", "memory", "disk", "powered-off"] {
+                let tagged = guest.tags.iter().any(|t| t == "pulse-no-alerts" || t == "pulse-relaxed");
+                if tagged || self.figure(guest, check) != Truth::Met {
+                    // Whatever holds it: the condition may have been seen false.
+                    self.cleared.entry((guest.vmid, check)).and_modify(|sure| *sure = false);
+                }
+                if reachable {
+                    let is_active = of_guests.contains_key(&(guest.vmid, check));
+                    self.guest(guest, state, check, is_active, now_ms);
+                }
             }
         }
         if !reachable {
@@ -209,7 +219,7 @@ impl Oracle {
             .map(|((vmid, _), _)| *vmid)
             .collect();
         for vmid in gone {
-            let polls = self.absent.entry((instance.to_owned(), vmid)).or_default();
+            let polls = self.absent.entry(vmid).or_default();
             *polls += 1;
             assert!(*polls < GONE_AFTER_POLLS, "something is active about guest {vmid}, which is gone");
         }
@@ -217,14 +227,13 @@ impl Oracle {
 
     fn guest(&mut self, guest: &Guest, state: &State, check: &'static str, is_active: bool, now_ms: u64) {
         let what = (guest.vmid, check);
-        let key = (format!("{}:{}", guest.instance, guest.vmid), check.to_owned());
         match self.truth(guest, state, check) {
             Truth::Open => {
                 self.streaks.remove(&what);
             }
             Truth::Fine => {
                 self.streaks.remove(&what);
-                self.cleared.remove(&key);
+                self.cleared.remove(&what);
                 self.checked += 1;
                 assert!(!is_active, "{what:?} is active, but {} {} {:?}", guest.status, guest.cpu, guest.tags);
             }
@@ -233,15 +242,14 @@ impl Oracle {
                 let (since_ms, late) = (streak.0, &mut streak.1);
                 *late += u32::from(now_ms >= since_ms + self.delay_ms + SUPPRESSION_MS);
                 let due = *late >= 4 && now_ms >= since_ms + 2 * self.delay_ms + SUPPRESSION_MS + 60_000;
-                if due && !self.cleared.contains(&key) {
-                    self.checked += 1;
-                    assert!(
-                        is_active,
-                        "{what:?} holds for {} s and does not alert: {guest:?}",
-                        (now_ms - since_ms) / 1_000
-                    );
-                } else if self.cleared.contains(&key) {
-                    assert!(!is_active, "{what:?} was cleared by hand and never fine since");
+                match self.cleared.get(&what) {
+                    None if due => {
+                        self.checked += 1;
+                        let lasted = (now_ms - since_ms) / 1_000;
+                        assert!(is_active, "{what:?} holds for {lasted} s and does not alert: {guest:?}");
+                    }
+                    Some(true) => assert!(!is_active, "{what:?} was cleared by hand and never fine since"),
+                    _ => {}
                 }
             }
         }
@@ -256,6 +264,11 @@ impl Oracle {
         if down || !guest.lock.is_empty() || guest.tags.iter().any(|t| t == "pulse-relaxed") {
             return Truth::Open;
         }
+        self.figure(guest, check)
+    }
+
+    /// What the figures alone say.
+    fn figure(&self, guest: &Guest, check: &str) -> Truth {
         let stopped = guest.status == "stopped";
         let value = match check {
             "powered-off" if stopped && self.powered_off => return Truth::Met,
@@ -285,10 +298,6 @@ impl Oracle {
             }
         }
     }
-}
-
-fn vmid_key(alert: &Alert) -> String {
-    format!("{}:{}", alert.instance, vmid_of(alert))
 }
 
 /// While its node is down or a task has locked it, nothing new is said about a guest's load and power.

@@ -1,7 +1,7 @@
 //! The world that happens: five connections of two nodes and twenty guests, a backup server, and chance.
 
+use super::super::bench::{config, guest, node, pbs, source, storage};
 use super::oracle::Oracle;
-use crate::alerts::bench::{config, guest, node, pbs, source, storage};
 use pulse::alerts::{Config, Engine, Lists, Memory, Poll, Source, Step, Transition};
 use pulse::model::{Alert, Guest, Lent, Now, State, Time};
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ impl World {
             };
             let told: Vec<String> = step.outgoing.iter().map(told).collect();
             let at = self.passed_ms / 1_000;
-            println!("{at} s: {:?} {told:?}", crate::alerts::bench::brief(&step.transitions));
+            println!("{at} s: {:?} {told:?}", super::super::bench::brief(&step.transitions));
         }
         self.oracle.take(step, &self.state, self.passed_ms);
     }
@@ -197,6 +197,10 @@ impl World {
         let what = self.chance.below(40);
         let vm = self.chance.below(self.state.vms.len());
         let touched = self.state.vms.get(vm).map_or(0, |g| connection_number(&g.instance));
+        if self.aloud {
+            let of = self.state.vms.get(vm).map(|g| (&g.id, &g.status, &g.lock, &g.tags));
+            println!("{} s: event {what} {of:?} {:?}", self.passed_ms / 1_000, self.state.connection_health);
+        }
         match what {
             0..=13 => self.load(vm),
             14..=16 => {
@@ -281,6 +285,8 @@ impl World {
                 self.poll(connection_number(&instance));
             }
             let g = self.deleted.swap_remove(n);
+            // Whoever cleared its alert after the deletion spoke of one that is gone.
+            self.oracle.deleted(&g);
             self.state.vms.push(g);
         }
     }
@@ -326,7 +332,7 @@ impl World {
             ..State::default()
         };
         self.expect();
-        self.oracle.removed(&name);
+        self.oracle.removed(&part.vms);
         self.removed = Some((name.clone(), part));
         self.step(None);
         let left = self.engine.active().into_iter().find(|a| a.instance == name);
