@@ -14,6 +14,7 @@ use std::time::Duration;
 
 mod budget;
 mod faults;
+mod life;
 
 /// A quiet afternoon (2025-08-14 14:00:00 UTC).
 const AFTERNOON: i64 = 1_755_180_000;

@@ -23,7 +23,7 @@ const NEVER: f64 = f64::MAX;
 const IDLE_STATUS_MS: u64 = 10 * 60 * 1000;
 /// A guest agent that failed gets this much peace, after the first failure (it may just be starting) and later.
 const AGENT_PAUSE_MS: u64 = 60_000;
-const AGENT_PAUSE_MAX_MS: u64 = 30 * 60 * 1000;
+const AGENT_PAUSE_MAX_MS: u64 = 10 * 60 * 1000;
 /// A guest without `/proc/meminfo` will not grow one.
 const NO_MEMINFO_MS: u64 = 6 * 60 * 60 * 1000;
 /// Its agent may be starting, or busy.
@@ -241,7 +241,11 @@ impl Kept {
             _ => {}
         }
         self.next(what, now.mono_ms + pause);
-        if what.is_agent() && !refused {
+        // Several questions of one cycle fail together: that is one failure.
+        let resting = self.agent_rest_until_ms > now.mono_ms;
+        if what.is_agent() && !refused && resting {
+            self.next(what, self.agent_rest_until_ms);
+        } else if what.is_agent() && !refused {
             let rest = AGENT_PAUSE_MS.saturating_mul(5u64.saturating_pow(self.agent_failures.min(4)));
             self.agent_rest_until_ms = now.mono_ms + rest.min(AGENT_PAUSE_MAX_MS);
             self.agent_failures = self.agent_failures.saturating_add(1);

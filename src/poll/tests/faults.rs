@@ -155,45 +155,50 @@ fn fails_alone(sim: &Simulator, host: usize, kind: Kind, sub_resources: &[&str])
     }
 }
 
-#[test]
-fn whatever_part_of_a_pve_fails_nothing_is_lost_or_doubled_or_different() {
+fn cluster_without(sub_resources: &[&str]) {
     let sim = demo::start(Spec::new(7).with_pve(PveSpec::new("homelab", 2, 9).ceph()).frozen(AFTERNOON)).unwrap();
-    fails_alone(
-        &sim,
-        0,
-        Kind::Pve,
-        &[
-            "/cluster/resources",
-            "/cluster/status",
-            "/nodes",
-            "/nodes/*/status",
-            "/storage",
-            "/nodes/*/storage",
-            "/version",
-            "/nodes/*/tasks",
-            "/nodes/*/content",
-            "/cluster/ha/status/current",
-            "/cluster/replication",
-            "/nodes/*/replication",
-            "/cluster/backup-info/not-backed-up",
-            "/cluster/ceph/status",
-            "/nodes/*/disks/zfs",
-            "/nodes/*/disks/list",
-            "/nodes/*/disks/smart",
-            "/nodes/*/services",
-            "/nodes/*/subscription",
-            "/nodes/*/apt/update",
-            "/nodes/*/certificates/info",
-            "/nodes/*/qemu/*/status/current",
-            "/nodes/*/agent/get-fsinfo",
-            "/nodes/*/agent/file-read",
-            "/nodes/*/agent/network-get-interfaces",
-            "/nodes/*/agent/get-osinfo",
-            "/nodes/*/lxc/*/interfaces",
-            "/nodes/*/lxc/*/config",
-            "/nodes/*/snapshot",
-        ],
-    );
+    fails_alone(&sim, 0, Kind::Pve, sub_resources);
+}
+
+#[test]
+fn whatever_part_of_a_cluster_fails_nothing_is_lost_or_doubled_or_different() {
+    cluster_without(&[
+        "/cluster/resources",
+        "/cluster/status",
+        "/nodes",
+        "/nodes/*/status",
+        "/storage",
+        "/nodes/*/storage",
+        "/version",
+        "/nodes/*/tasks",
+        "/nodes/*/content",
+        "/cluster/ha/status/current",
+        "/cluster/replication",
+        "/nodes/*/replication",
+        "/cluster/backup-info/not-backed-up",
+        "/cluster/ceph/status",
+    ]);
+}
+
+#[test]
+fn whatever_part_of_a_node_or_guest_fails_nothing_is_lost_or_doubled_or_different() {
+    cluster_without(&[
+        "/nodes/*/disks/zfs",
+        "/nodes/*/disks/list",
+        "/nodes/*/disks/smart",
+        "/nodes/*/services",
+        "/nodes/*/subscription",
+        "/nodes/*/apt/update",
+        "/nodes/*/certificates/info",
+        "/nodes/*/qemu/*/status/current",
+        "/nodes/*/agent/get-fsinfo",
+        "/nodes/*/agent/file-read",
+        "/nodes/*/agent/network-get-interfaces",
+        "/nodes/*/agent/get-osinfo",
+        "/nodes/*/lxc/*/interfaces",
+        "/nodes/*/lxc/*/config",
+        "/nodes/*/snapshot",
+    ]);
 }
 
 #[test]
