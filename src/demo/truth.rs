@@ -65,6 +65,8 @@ pub struct GuestTruth {
     pub snapshots: usize,
     /// Start of the newest good backup.
     pub last_backup: Option<i64>,
+    /// When the task that made it ended, where the guest has tasks of its own.
+    pub last_backup_task: Option<i64>,
     /// Whether some enabled plan covers it.
     pub covered: bool,
     /// Backup files that exist, over all storages.
@@ -236,6 +238,7 @@ fn guest_truth(host: usize, pve: &Pve, guest: &Guest, t: i64) -> GuestTruth {
         os: guest.os.info().2,
         snapshots: guest.snapshots.len(),
         last_backup: guest.last_backup(t).map(|run| run.start),
+        last_backup_task: guest.last_backup(t).filter(|_| plan.is_some_and(|p| p.alone)).map(|run| run.end + 2),
         covered: plan.is_some_and(|p| p.until.is_none()),
         backups: stored,
     }

@@ -18,6 +18,8 @@ mod pollers;
 mod publish;
 mod remember;
 mod run;
+#[cfg(all(test, feature = "demo"))]
+mod truth;
 
 pub use configured::check_documents;
 pub use connections::{Connection, Connections, Key, silent_secs};

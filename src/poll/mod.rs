@@ -14,7 +14,7 @@ mod reach;
 mod report;
 mod target;
 #[cfg(all(test, feature = "demo"))]
-mod tests;
+pub(crate) mod tests;
 mod worker;
 
 pub use report::{

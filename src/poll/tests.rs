@@ -17,9 +17,9 @@ mod faults;
 mod life;
 
 /// A quiet afternoon (2025-08-14 14:00:00 UTC).
-const AFTERNOON: i64 = 1_755_180_000;
+pub(crate) const AFTERNOON: i64 = 1_755_180_000;
 
-pub(super) fn target(sim: &Simulator, host: usize, kind: Kind) -> Target {
+pub(crate) fn target(sim: &Simulator, host: usize, kind: Kind) -> Target {
     let (id, secret) = sim.token(host);
     Target {
         instance: "lab".into(),
@@ -37,22 +37,28 @@ pub(super) fn target(sim: &Simulator, host: usize, kind: Kind) -> Target {
 }
 
 /// A connection whose time is ours.
-struct Film {
+pub(crate) struct Film {
     cycle: Box<dyn Cycle>,
     clock: Clock,
     seconds: i64,
 }
 
 impl Film {
-    fn of(target: Target) -> Film {
+    pub(crate) fn of(target: Target) -> Film {
         let cycle: Box<dyn Cycle> = match target.kind {
             Kind::Pve => Box::new(PvePoll::new(target)),
             Kind::Pbs => Box::new(PbsPoll::new(target)),
         };
         Film { cycle, clock: Clock::for_tests(), seconds: 0 }
     }
+    /// A cycle, and then the time until the next, while the simulated world stands still.
+    pub(crate) fn cycle(&mut self) -> Report {
+        let report = self.cycle.run(&self.clock);
+        self.clock.pass(self.cycle.period());
+        report
+    }
     /// A cycle, and then the time until the next.
-    fn step(&mut self, sim: &Simulator) -> Report {
+    pub(crate) fn step(&mut self, sim: &Simulator) -> Report {
         let report = self.cycle.run(&self.clock);
         let period = self.cycle.period();
         self.clock.pass(period);

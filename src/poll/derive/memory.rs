@@ -37,8 +37,9 @@ pub struct VmMemory<'a> {
 /// Memory of a running VM.
 ///
 /// Total is `maxmem`, or the balloon when it is smaller. Used is, in this order: what the guest says is not available
-/// (page cache counts as available); total less what the balloon driver calls free (page cache counts as used); what
-/// the list says; what the status says; unknown.
+/// (page cache counts as available); what the balloon driver says is not free (page cache counts as used), which PVE
+/// gives as `mem` in every list, since what the guest calls its total is a little less than ours; what the list says;
+/// what the status says; unknown.
 pub fn vm(known: VmMemory) -> (Usage, &'static str) {
     let status = known.status.cloned().unwrap_or_default();
     let max = if known.maxmem > 0 { known.maxmem } else { status.maxmem.unwrap_or(0) };
@@ -47,7 +48,8 @@ pub fn vm(known: VmMemory) -> (Usage, &'static str) {
     let (used, source) = if let Some(said) = known.meminfo {
         (said.total.saturating_sub(said.available), "agent-meminfo")
     } else if let Some(free) = free {
-        (total.saturating_sub(free), "freemem")
+        let listed = Some(known.mem).filter(|m| (1..=total).contains(m));
+        (listed.unwrap_or_else(|| total.saturating_sub(free)), "freemem")
     } else if known.mem > 0 {
         (known.mem, "resources")
     } else if let Some(mem) = status.mem.filter(|m| *m > 0) {
@@ -91,7 +93,8 @@ mod tests {
         type Case<'a> = (i64, i64, Option<GuestStatus>, Option<Meminfo>, (i64, i64, &'a str));
         let table: &[Case] = &[
             (4, 3, None, None, (4, 3, "resources")),
-            (4, 3, Some(status(-1, 1, 3)), None, (4, 3, "freemem")),
+            (8, 5, Some(status(-1, 2, 5)), None, (8, 5, "freemem")),
+            (4, 0, Some(status(-1, 1, 3)), None, (4, 3, "freemem")),
             (4, 3, Some(status(2, 1, 3)), None, (2, 1, "freemem")),
             // A balloon that is not smaller changes nothing; free memory that cannot be is not believed.
             (4, 3, Some(status(4, 1, 3)), None, (4, 3, "freemem")),
