@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod auth;
+mod client49;
 mod config;
 mod demo;
 mod discover;
