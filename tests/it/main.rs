@@ -11,6 +11,7 @@ mod door;
 mod door_kit;
 mod examples;
 mod export;
+mod figures;
 mod history;
 mod nodes;
 mod notify;

@@ -96,6 +96,12 @@ fn what_was_recorded_is_shown_with_its_names_sizes_and_versions() {
         assert_eq!(guest["cpus"], row["maxcpu"]);
         assert_eq!(guest["memory"]["total"], row["maxmem"]);
         assert_eq!(guest["disk"]["total"], row["maxdisk"]);
+        let running = row["status"] == "running";
+        let used = if running { row["mem"].clone() } else { json!(0) };
+        assert_eq!(guest["memory"]["used"], used, "{guest:#}");
+        assert_eq!(guest.get("memorySource"), running.then_some(&json!("resources")), "{guest:#}");
+        assert_eq!(guest["diskSource"], "allocated", "{guest:#}");
+        assert_eq!(guest["uptime"], if running { row["uptime"].clone() } else { json!(0) });
     }
     assert_eq!(state["vms"].as_array().unwrap().len(), of_type("qemu").count());
 
@@ -119,5 +125,14 @@ fn what_was_recorded_is_shown_with_its_names_sizes_and_versions() {
     let host = recorded(&rows, "/nodes/localhost/status");
     assert_eq!(state["pbs"][0]["uptime"], host["uptime"]);
     assert_eq!(state["pbs"][0]["memoryTotal"], host["memory"]["total"]);
+    assert_eq!(state["pbs"][0]["memoryUsed"], host["memory"]["used"]);
+    // A fraction there, percent here.
+    let percent = host["cpu"].as_f64().unwrap() * 100.0;
+    assert!((state["pbs"][0]["cpu"].as_f64().unwrap() - percent).abs() < 1e-9);
+    let gc = &recorded(&rows, "/admin/gc")[0];
+    assert_eq!(datastore["gcState"], gc["last-run-state"], "{datastore:#}");
+    let factor =
+        usage["gc-status"]["index-data-bytes"].as_f64().unwrap() / usage["gc-status"]["disk-bytes"].as_f64().unwrap();
+    assert!((datastore["deduplicationFactor"].as_f64().unwrap() - factor).abs() < 0.005, "{datastore:#}");
     assert_eq!(state["connectionHealth"], json!({"lab": true, "pbs-vault": true}));
 }

@@ -25,7 +25,9 @@ pub fn from_agent(all: &[AgentFilesystem]) -> (Option<Usage>, Vec<Filesystem>) {
         // can hold several volumes, so it only tells when the figures are equal, too.
         let once = fs.name.is_empty() || names.insert(fs.name.clone());
         let new = once && (device.is_empty() || twins.insert((device.clone(), size, taken)));
-        let counted = new && is_real(&fs.kind, &fs.mountpoint);
+        // Memory, and files of another file system.
+        let made_up = ["zram", "loop"].iter().any(|of| fs.name.starts_with(of));
+        let counted = new && !made_up && is_real(&fs.kind, &fs.mountpoint);
         if counted {
             sum.add(fs, size, taken);
         }
