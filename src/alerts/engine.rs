@@ -173,6 +173,12 @@ impl Engine {
         self.backups_stale |= self.instances.polled(poll);
     }
 
+    /// A placeholder stands for all that a connection had, since its credentials are refused: what is absent from this
+    /// poll is as good as gone, although nothing answers.
+    pub fn replaced(&mut self, source: Source) {
+        self.instances.replaced(source);
+    }
+
     /// Looks at everything that was polled since the last step, and decides what is told now.
     pub fn step(&mut self, state: &State, now: Now) -> Step {
         if self.config.enabled && self.instances.any_fresh() {

@@ -117,6 +117,14 @@ impl Instances {
         poll.brought.any()
     }
 
+    /// The lists are complete without an answer.
+    pub fn replaced(&mut self, source: Source) {
+        let number = self.number(source) as usize;
+        if let Some(instance) = self.list.get_mut(number) {
+            instance.polls += 1;
+        }
+    }
+
     /// Exactly these connections exist.
     pub fn expect(&mut self, wanted: &[Source]) {
         for instance in &mut self.list {

@@ -33,6 +33,9 @@ impl Core {
     /// A report is in the state: its connection was polled.
     pub(super) fn note_poll(&mut self, poll: &Polled) {
         let source = source(poll.kind, &poll.instance);
+        if poll.replaced {
+            self.alerts.engine.replaced(source);
+        }
         self.alerts.engine.polled(&Poll { source, reachable: poll.reachable, brought: poll.brought });
         self.step_alerts();
     }
@@ -110,6 +113,8 @@ pub(super) struct Polled {
     kind: Kind,
     instance: String,
     reachable: bool,
+    /// A placeholder stands for all nodes.
+    replaced: bool,
     brought: Lists,
 }
 
@@ -125,7 +130,14 @@ impl Polled {
             zfs: slow.zfs_pools.is_some(),
             disks: slow.physical_disks.is_some(),
         };
-        Polled { kind: report.kind, instance: report.instance.clone(), reachable: report.reachable, brought }
+        let placeholder = format!("{}-failed", report.instance);
+        Polled {
+            kind: report.kind,
+            instance: report.instance.clone(),
+            reachable: report.reachable,
+            replaced: !report.reachable && report.live.nodes.iter().any(|n| n.id == placeholder),
+            brought,
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use crate::config;
 use crate::history::History;
 use crate::http::socket::Hub;
 use crate::http::{Response, Shared};
-use crate::model::{Now, State};
+use crate::model::{Now, State, Time};
 use crate::poll::Report;
 use crate::poll::derive::backup::LastBackups;
 use crossbeam_channel::Sender;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub struct Core {
@@ -30,6 +31,9 @@ pub struct Core {
     last_backups: LastBackups,
     /// How many guests the index above was made for.
     backups_of: usize,
+    /// Connections whose lists of backups grew too old to be shown, and what was known by then: a backup that was made
+    /// was made, although nobody can look at it now.
+    pub(super) backups_remembered: BTreeMap<Key, HashMap<(String, i64), Time>>,
     pub config: config::Live,
     pub hub: Hub,
     pub history: History,
@@ -59,6 +63,7 @@ impl Core {
             publisher: Publisher::default(),
             last_backups: LastBackups::default(),
             backups_of: 0,
+            backups_remembered: BTreeMap::new(),
             config: config::Live::default(),
             hub: Hub::default(),
             history: History::new(),
@@ -85,6 +90,7 @@ impl Core {
         self.note_members(&report);
         let answered = report.reachable.then(|| (report.kind, report.instance.clone()));
         let polled = Polled::of(&report);
+        self.remember_backups(&report);
         let backups_changed = apply::report(&mut self.state, report);
         self.date_backups(backups_changed);
         if let Some((kind, instance)) = answered {
@@ -92,6 +98,22 @@ impl Core {
         }
         self.publisher.touch(self.now);
         self.note_poll(&polled);
+    }
+
+    /// Before lists lose what is too old to be shown.
+    fn remember_backups(&mut self, report: &Report) {
+        let slow = &report.slow;
+        if slow.storage_backups.is_none() && slow.pbs_backups.is_none() {
+            return;
+        }
+        let key = (report.kind, report.instance.clone());
+        if !slow.backups_aged {
+            self.backups_remembered.remove(&key);
+            return;
+        }
+        let known = self.state.guests().filter(|g| g.last_backup.is_set());
+        let known = known.map(|g| ((g.instance.clone(), g.vmid), g.last_backup)).collect();
+        self.backups_remembered.insert(key, known);
     }
 
     /// Sets each guest's last backup. The index is made anew only when backups or the set of guests changed.
@@ -105,7 +127,9 @@ impl Core {
             self.backups_of = count;
         }
         for guest in state.vms.iter_mut().chain(&mut state.containers) {
-            let last = self.last_backups.last(guest);
+            let remembered =
+                self.backups_remembered.values().filter_map(|of| of.get(&(guest.instance.clone(), guest.vmid)));
+            let last = remembered.copied().fold(self.last_backups.last(guest), Time::max);
             if guest.last_backup != last {
                 guest.last_backup = last;
             }
@@ -116,6 +140,7 @@ impl Core {
     pub fn forget(&mut self, gone: &[Key]) {
         for (kind, name) in gone {
             apply::forget(&mut self.state, *kind, name);
+            self.backups_remembered.remove(&(*kind, name.clone()));
         }
         if !gone.is_empty() {
             self.publisher.urge();

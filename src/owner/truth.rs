@@ -8,24 +8,35 @@ use super::{Core, Jobs};
 use crate::model::{Now, Time};
 use crate::poll::Kind;
 use crate::poll::tests::{AFTERNOON, Film, target};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The whole cluster and its backup server, looked at until a round of questions about everything is done.
-fn watched(sim: &demo::Simulator) -> Value {
-    let (events, _kept) = crossbeam_channel::unbounded();
-    let mut core = Core::new(Now::simulated(AFTERNOON * 1000), Jobs::start(events));
-    let kinds = [Kind::Pve, Kind::Pbs];
-    core.connections.expect(&kinds.map(|kind| (kind, "lab".to_owned())));
-    let mut films: Vec<Film> = (0..).zip(kinds).map(|(host, kind)| Film::of(target(sim, host, kind))).collect();
-    // Ten minutes: the budget of requests makes it take its time.
-    for _ in 0..60 {
-        for film in &mut films {
-            let report = film.cycle();
-            core.report(report);
+/// An owner, a cluster and its backup server.
+struct Scene {
+    core: Core,
+    films: Vec<Film>,
+}
+
+impl Scene {
+    fn of(sim: &demo::Simulator) -> Scene {
+        let (events, _kept) = crossbeam_channel::unbounded();
+        let mut core = Core::new(Now::simulated(AFTERNOON * 1000), Jobs::start(events));
+        let kinds = [Kind::Pve, Kind::Pbs];
+        core.connections.expect(&kinds.map(|kind| (kind, "lab".to_owned())));
+        Scene { core, films: (0..).zip(kinds).map(|(host, kind)| Film::of(target(sim, host, kind))).collect() }
+    }
+    fn cycles(&mut self, count: usize) {
+        for _ in 0..count {
+            for film in &mut self.films {
+                let report = film.cycle();
+                self.core.report(report);
+            }
         }
     }
-    serde_json::from_slice(core.state_json().bytes()).unwrap()
+    fn state(&mut self) -> Value {
+        serde_json::from_slice(self.core.state_json().bytes()).unwrap()
+    }
 }
 
 fn bytes(figure: &Value, key: &str) -> u64 {
@@ -83,7 +94,10 @@ fn disk_is_true(shown: &Value, real: &GuestTruth) {
 #[test]
 fn every_figure_of_a_thousand_guests_is_the_truth() {
     let sim = demo::start(Spec::large(1).frozen(AFTERNOON)).unwrap();
-    let state = watched(&sim);
+    let mut scene = Scene::of(&sim);
+    // Ten minutes: the budget of requests makes it take its time.
+    scene.cycles(60);
+    let state = scene.state();
     let truth = sim.truth();
     let lists = ["vms", "containers"].map(|key| state[key].as_array().unwrap());
     let shown: BTreeMap<u64, &Value> = lists.into_iter().flatten().map(|g| (bytes(g, "vmid"), g)).collect();
@@ -138,4 +152,36 @@ fn every_figure_of_a_thousand_guests_is_the_truth() {
         );
         assert_eq!((bytes(&node["disk"], "used"), bytes(&node["disk"], "total")), (real.root_used, real.root_total));
     }
+}
+
+#[test]
+fn a_backup_was_made_although_nobody_can_look_at_it_for_days() {
+    let sim = demo::start(Spec::small(2, 20, 7).frozen(AFTERNOON)).unwrap();
+    let mut scene = Scene::of(&sim);
+    scene.cycles(12);
+    let dates = |state: &Value| -> BTreeMap<String, Value> {
+        let all = ["vms", "containers"].into_iter().flat_map(|key| state[key].as_array().unwrap().clone());
+        all.map(|g| (g["id"].to_string(), g["lastBackup"].clone())).collect()
+    };
+    let before = scene.state();
+    let never = serde_json::to_value(Time::UNSET).unwrap();
+    assert!(dates(&before).values().filter(|at| **at != never).count() > 10);
+    sim.kill(1);
+    let fault = demo::Fault::Status { code: 500, message: "storage is not online".into() };
+    sim.fault(demo::Scope::host(0).path("/nodes/*/content"), fault);
+    for _ in 0..5 {
+        scene.films.iter_mut().for_each(|film| film.pass(Duration::from_secs(12 * 3600)));
+        scene.cycles(6);
+    }
+    let blind = scene.state();
+    assert_eq!((&blind["pbsBackups"], &blind["pveBackups"]["storageBackups"]), (&json!([]), &json!([])));
+    assert_eq!(dates(&blind), dates(&before));
+    sim.clear_all();
+    sim.revive(1).unwrap();
+    scene.films.iter_mut().for_each(|film| film.pass(Duration::from_secs(3600)));
+    scene.cycles(12);
+    let again = scene.state();
+    assert_eq!((&again["pbsBackups"], &again["pveBackups"]), (&before["pbsBackups"], &before["pveBackups"]));
+    assert_eq!(dates(&again), dates(&before));
+    assert!(scene.core.backups_remembered.is_empty());
 }

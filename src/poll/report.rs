@@ -96,6 +96,8 @@ pub struct Slow {
     pub storage_backups: Option<Vec<StorageBackup>>,
     pub guest_snapshots: Option<Vec<GuestSnapshot>>,
     pub pbs_backups: Option<Vec<PbsBackup>>,
+    /// Backups are missing from what is told only because they could not be looked at for a day.
+    pub backups_aged: bool,
     pub replication: Option<Vec<ReplicationJob>>,
     /// `Some(None)`: there is no Ceph (any more).
     pub ceph: Option<Option<Ceph>>,

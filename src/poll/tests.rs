@@ -51,6 +51,9 @@ impl Film {
         };
         Film { cycle, clock: Clock::for_tests(), seconds: 0 }
     }
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.clock.pass(time);
+    }
     /// A cycle, and then the time until the next, while the simulated world stands still.
     pub(crate) fn cycle(&mut self) -> Report {
         let report = self.cycle.run(&self.clock);
@@ -93,6 +96,21 @@ fn a_three_node_cluster_is_asked_forty_times_a_minute_and_once_more_for_each_run
     assert!(asked("GET /nodes/*/status") >= 3 * 19, "{:?}", sim.counts());
     assert!(asked("GET /nodes/*/agent/get-fsinfo") > 0 && asked("GET /nodes/*/snapshot") > 100);
     assert!(sim.violations().is_empty(), "{:?}", sim.violations());
+}
+
+#[test]
+fn row_25_the_next_cycle_begins_when_the_settings_say() {
+    let sim = demo::start(Spec::small(1, 2, 7).frozen(AFTERNOON)).unwrap();
+    for (host, kind) in [(0, Kind::Pve), (1, Kind::Pbs)] {
+        for (set, seconds) in [(1, 5), (10, 10), (47, 47), (86_400, 3600)] {
+            let mut target = target(&sim, host, kind);
+            target.interval = Duration::from_secs(set);
+            let mut film = Film::of(target);
+            film.step(&sim);
+            film.step(&sim);
+            assert_eq!(film.cycle.period(), Duration::from_secs(seconds), "{kind:?} {set}");
+        }
+    }
 }
 
 #[test]

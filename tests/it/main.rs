@@ -19,6 +19,7 @@ mod packaging;
 mod poll;
 mod proxmox;
 mod recorded;
+mod rows;
 mod settings;
 mod setup;
 mod socket;

@@ -20,7 +20,7 @@ use crate::model::{Now, PbsBackup, PbsInstance, PbsJob};
 use crate::proxmox::Error;
 use crate::proxmox::pbs::{DatastoreItem, DatastoreStatus, DatastoreUsage, Garbage, NamespaceItem, ServerStatus};
 use ask::{Got, Topic};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// A cycle begins no request after this.
@@ -60,6 +60,8 @@ pub(super) struct PbsPoll {
     namespaces: BTreeMap<String, Held<Vec<NamespaceItem>>>,
     backups: BTreeMap<(String, String), Held<Vec<PbsBackup>>>,
     backups_changed: bool,
+    /// Datastores and namespaces whose list grew too old to be shown.
+    aged: BTreeSet<(String, String)>,
     /// As it was when the server was last there.
     last: Option<Held<PbsInstance>>,
 }
@@ -92,6 +94,7 @@ impl PbsPoll {
             namespaces: BTreeMap::new(),
             backups: BTreeMap::new(),
             backups_changed: false,
+            aged: BTreeSet::new(),
             last: None,
             target,
         }
@@ -410,6 +413,7 @@ impl PbsPoll {
                     all.into_iter().filter_map(|s| backup(instance, &store, &ns, s)).collect();
                 let place = (store, ns);
                 self.backups_changed |= self.backups.get(&place).and_then(|b| b.get(now.mono_ms)) != Some(&backups);
+                self.aged.remove(&place);
                 self.backups.insert(place, Held::new(backups, now));
             }
             _ => {}
@@ -428,6 +432,7 @@ impl PbsPoll {
         let exists = |s: &String, n: &String| namespaces.get(s).is_some_and(|all| all.contains(n));
         let before = self.backups.len();
         self.backups.retain(|(s, n), _| exists(s, n));
+        self.aged.retain(|(s, n)| exists(s, n));
         self.backups_changed |= self.backups.len() != before;
         let of_store = |t: &Topic| match t {
             Topic::StoreStatus(s) | Topic::Namespaces(s) => stores.contains(s),

@@ -16,7 +16,13 @@ impl PbsPoll {
         let mut statistics = self.ledger.statistics(now, false);
         statistics.endpoints = self.link.states();
         let before = self.backups.len();
-        self.backups.retain(|_, b| b.get(now.mono_ms).is_some());
+        self.backups.retain(|place, b| {
+            let shown = b.get(now.mono_ms).is_some();
+            if !shown {
+                self.aged.insert(place.clone());
+            }
+            shown
+        });
         self.backups_changed |= self.backups.len() != before;
         let tell_backups = std::mem::take(&mut self.backups_changed);
         Report {
@@ -28,7 +34,11 @@ impl PbsPoll {
             offline: self.reach.is_offline(),
             failure: self.reach.failure().cloned(),
             live: Live { pbs: Some(instance), version: self.version.clone(), ..Live::default() },
-            slow: Slow { pbs_backups: tell_backups.then(|| self.all_backups(now)), ..Slow::default() },
+            slow: Slow {
+                pbs_backups: tell_backups.then(|| self.all_backups(now)),
+                backups_aged: !self.aged.is_empty(),
+                ..Slow::default()
+            },
             statistics,
             endpoints: None,
         }

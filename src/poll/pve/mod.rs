@@ -4,6 +4,7 @@ mod ask;
 mod guests;
 mod nodes;
 mod said;
+mod sweep;
 mod take;
 mod view;
 
@@ -13,7 +14,7 @@ use super::derive::guest::Sort;
 use super::derive::node::Seen as NodeSeen;
 use super::derive::rates::Rates;
 use super::fanout;
-use super::hold::{Held, expire, held};
+use super::hold::Held;
 use super::lane::Lane;
 use super::ledger::Ledger;
 use super::link::Link;
@@ -26,7 +27,7 @@ use crate::proxmox::Error;
 use crate::proxmox::pve::{ClusterItem, Resource, StorageDefinition, UncoveredItem};
 use ask::{Ask, Got, Topic};
 use guests::{Guests, Rules};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,8 @@ pub(super) struct PvePoll {
     definitions: Option<Held<Vec<StorageDefinition>>>,
     /// By node (`shared` for shared ones) and storage.
     files: BTreeMap<(String, String), Held<Vec<StorageBackup>>>,
+    /// Those whose list grew too old to be shown.
+    aged_files: BTreeSet<(String, String)>,
     coverage: Option<Held<Coverage>>,
     ceph: Option<Held<Option<Ceph>>>,
     version: Option<Version>,
@@ -124,6 +127,7 @@ impl PvePoll {
             rates: Rates::default(),
             definitions: None,
             files: BTreeMap::new(),
+            aged_files: BTreeSet::new(),
             coverage: None,
             ceph: None,
             version: None,
@@ -446,36 +450,5 @@ impl PvePoll {
             }
         }
         out
-    }
-
-    /// Forgets what is gone.
-    fn sweep(&mut self, now: Now) {
-        self.rates.sweep(now.mono_ms);
-        let nodes = &self.nodes;
-        self.cadence.retain(|t| t.node().is_empty() || nodes.contains_key(t.node()));
-        // Backups on a storage that is no longer defined, or on a node that left, are not ours to show.
-        let defined = held(&self.definitions, now.mono_ms);
-        let before = self.files.len();
-        self.files.retain(|(node, storage), _| {
-            (node == "shared" || nodes.contains_key(node))
-                && defined.is_none_or(|all| all.iter().any(|d| d.storage == *storage))
-        });
-        self.changed.files |= self.files.len() != before;
-    }
-
-    /// Drops what is too old to be shown, whether or not anything answers.
-    fn expire(&mut self, mono_ms: u64) {
-        let c = &mut self.changed;
-        let before = self.files.len();
-        self.files.retain(|_, h| h.get(mono_ms).is_some());
-        c.files |= self.files.len() != before;
-        for kept in self.nodes.values_mut() {
-            c.zfs |= expire(&mut kept.zfs, mono_ms);
-            c.disks |= expire(&mut kept.disks, mono_ms);
-            c.replication |= expire(&mut kept.replication, mono_ms);
-        }
-        c.ceph |= expire(&mut self.ceph, mono_ms);
-        c.coverage |= expire(&mut self.coverage, mono_ms);
-        c.snapshots |= self.guests.expire(mono_ms);
     }
 }

@@ -230,6 +230,7 @@ impl PvePoll {
         let key = (if shared { "shared" } else { node }.to_owned(), storage.to_owned());
         let before = self.files.get(&key).and_then(|h| h.get(now.mono_ms));
         self.changed.files |= before != Some(&files);
+        self.aged_files.remove(&key);
         self.files.insert(key, Held::new(files, now));
     }
 

@@ -207,6 +207,7 @@ impl PvePoll {
                 .snapshots
                 .then(|| self.guests.iter().flat_map(|g| g.snapshots(instance, ms)).collect()),
             pbs_backups: None,
+            backups_aged: !self.aged_files.is_empty(),
             replication: changed
                 .replication
                 .then(|| nodes().filter_map(|n| held(&n.replication, ms)).flatten().cloned().collect()),
