@@ -23,6 +23,8 @@ mod kept;
 pub mod model;
 #[path = "../src/order.rs"]
 mod order;
+#[path = "it/alerts/preview.rs"]
+mod preview;
 #[path = "it/alerts/weeks/mod.rs"]
 mod weeks;
 

@@ -46,6 +46,17 @@ impl Calendar {
         self.quiet.as_ref().is_some_and(|span| span.contains(at))
     }
 
+    /// When windows that come once begin and end.
+    pub fn once(&self) -> impl Iterator<Item = Time> {
+        self.maintenance
+            .iter()
+            .flat_map(|window| match window.when {
+                When::Once { from, to } => [Some(from), Some(to)],
+                When::Weekly(_) => [None, None],
+            })
+            .flatten()
+    }
+
     /// The windows open at a moment; almost always none.
     pub fn open(&self, at: Time) -> Open<'_> {
         Open(self.maintenance.iter().filter(|w| w.contains(at)).map(|w| w.resources.as_slice()).collect())

@@ -310,6 +310,11 @@ impl Engine {
         !self.book.is_empty() || self.teller.has_work()
     }
 
+    /// Milliseconds until time alone may change what is told.
+    pub(super) fn due_in_ms(&self, now: Now) -> i64 {
+        self.teller.due_in_ms(&self.book, &self.config, now)
+    }
+
     /// The active alerts, newest first.
     pub fn active(&self) -> Vec<&Alert> {
         self.book.sorted().into_iter().map(|a| &a.alert).collect()

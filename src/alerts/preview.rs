@@ -17,8 +17,8 @@ const LISTED_MAX: usize = 1_000;
 const LOOK_AGAIN_MS: i64 = 30_000;
 /// After the last figure messages that are gathered or cooling down still count.
 const SETTLE_MS: i64 = 3_600_000;
-/// While something is being gathered or held, the engine is asked this often.
-const TICK_MS: i64 = 5_000;
+/// The owner asks the engine once a second.
+const TICK_MS: i64 = 1_000;
 
 /// Recorded figures of one metric of one resource, rising in time: milliseconds since 1970 and the figure in the
 /// engine's unit (percent, or bytes a second for rates).
@@ -85,11 +85,17 @@ pub fn preview(config: Config, state: &State, series: &[Series], hold_ms: i64) -
     for (n, at) in moments.iter().enumerate() {
         replay.look(*at);
         let next = moments.get(n + 1).copied().unwrap_or(*at);
-        // An interruption of the recording is no time in which anything was seen.
         let until = next.min(at.saturating_add(hold_ms));
-        replay.tick_to(until - 1_000);
         if until - at > LOOK_AGAIN_MS {
-            replay.look(until - 1_000);
+            replay.tick_to(until - 2 * TICK_MS);
+            replay.look(until - TICK_MS);
+        } else {
+            replay.tick_to(until - TICK_MS);
+        }
+        if next > until {
+            // An interruption of the recording is no time in which anything was seen.
+            replay.look(until);
+            replay.tick_to(next - TICK_MS);
         }
     }
     replay.tick_to(last + SETTLE_MS);
@@ -109,6 +115,7 @@ struct Replay<'a> {
     series: &'a [Series],
     /// The next point of each series.
     next: Vec<usize>,
+    connections: Vec<Connection>,
     hold_ms: i64,
     at_ms: i64,
     incidents: BTreeMap<(Time, String), Incident>,
@@ -116,13 +123,29 @@ struct Replay<'a> {
     notifications: usize,
 }
 
+/// A connection and the series of what it watches. While none of them has a figure it was not reached.
+struct Connection {
+    name: String,
+    is_pbs: bool,
+    series: Vec<usize>,
+}
+
 impl<'a> Replay<'a> {
     fn new(config: Config, state: &State, series: &'a [Series], hold_ms: i64) -> Replay<'a> {
+        let mut connections: BTreeMap<(String, bool), Vec<usize>> = BTreeMap::new();
+        for (n, series) in series.iter().enumerate() {
+            if let Some((name, is_pbs)) = connection(state, series.of) {
+                connections.entry((name.to_owned(), is_pbs)).or_default().push(n);
+            }
+        }
+        let connections = connections.into_iter();
+        let connections = connections.map(|((name, is_pbs), series)| Connection { name, is_pbs, series }).collect();
         Replay {
             engine: Engine::new(config),
             state: scene(state),
             series,
             next: vec![0; series.len()],
+            connections,
             hold_ms,
             at_ms: i64::MIN,
             incidents: BTreeMap::new(),
@@ -137,35 +160,35 @@ impl<'a> Replay<'a> {
             return;
         }
         self.at_ms = at_ms;
-        for (series, next) in self.series.iter().zip(&mut self.next) {
+        let mut known = vec![false; self.series.len()];
+        for ((series, next), known) in self.series.iter().zip(&mut self.next).zip(&mut known) {
             while series.points.get(*next).is_some_and(|(at, _)| *at <= at_ms) {
                 *next += 1;
             }
             let last = next.checked_sub(1).and_then(|n| series.points.get(n));
             let value = last.filter(|(at, _)| at_ms - at < self.hold_ms).map(|(_, value)| f64::from(*value));
             put(&mut self.state, series.of, series.check, value);
+            *known = value.is_some();
         }
-        for (name, is_pbs) in self.connections() {
-            let source = if is_pbs { Source::Pbs(&name) } else { Source::Pve(&name) };
-            self.engine.polled(&Poll { source, reachable: true, brought: Lists::default() });
+        for connection in &self.connections {
+            let name = &connection.name;
+            let source = if connection.is_pbs { Source::Pbs(name) } else { Source::Pve(name) };
+            let reachable = connection.series.iter().any(|n| known.get(*n) == Some(&true));
+            self.engine.polled(&Poll { source, reachable, brought: Lists::default() });
         }
         self.step();
     }
 
-    fn connections(&self) -> Vec<(String, bool)> {
-        let mut names: Vec<(String, bool)> = self.state.nodes.iter().map(|n| (n.instance.clone(), false)).collect();
-        names.extend(self.state.guests().map(|g| (g.instance.clone(), false)));
-        names.extend(self.state.storage.iter().map(|s| (s.instance.clone(), false)));
-        names.extend(self.state.pbs.iter().map(|p| (p.name.clone(), true)));
-        crate::order::sort(&mut names);
-        names.dedup();
-        names
-    }
-
-    /// Time passes without a figure.
+    /// Time passes without a figure: the engine is asked at each second at which it may have something to tell.
     fn tick_to(&mut self, until_ms: i64) {
-        while self.engine.has_work() && self.at_ms + TICK_MS <= until_ms {
-            self.at_ms += TICK_MS;
+        while self.engine.has_work() {
+            let due_ms = self.engine.due_in_ms(Now::simulated(self.at_ms));
+            // The tick at or after it.
+            let at_ms = self.at_ms.saturating_add(due_ms.saturating_add(TICK_MS - 1) / TICK_MS * TICK_MS);
+            if at_ms > until_ms {
+                return;
+            }
+            self.at_ms = at_ms;
             self.step();
         }
     }
@@ -223,6 +246,17 @@ impl<'a> Replay<'a> {
         let alerts = self.incidents.into_values().take(LISTED_MAX).collect();
         Preview { alerts, count, notifications: self.notifications, by_type, from, to }
     }
+}
+
+/// The connection that watches a resource.
+fn connection(state: &State, of: Place) -> Option<(&str, bool)> {
+    Some(match of {
+        Place::Vm(n) => (&state.vms.get(n)?.instance, false),
+        Place::Container(n) => (&state.containers.get(n)?.instance, false),
+        Place::Node(n) => (&state.nodes.get(n)?.instance, false),
+        Place::Storage(n) => (&state.storage.get(n)?.instance, false),
+        Place::Pbs(n) | Place::Datastore(n, _) => (&state.pbs.get(n)?.name, true),
+    })
 }
 
 /// The resources of a state with nothing but what the recording says: no figure is known, nobody is offline, and

@@ -1,6 +1,8 @@
 //! Who is told of what, when: cool-down, quiet hours, maintenance, hourly limit, grouping, escalation. What must wait is
 //! owed, not dropped, and is told later if it is still true. Decisions only; they leave as `Outgoing` values.
 
+mod due;
+
 use super::book::{Active, Book};
 use super::calendar::Calendar;
 use super::check::Check;

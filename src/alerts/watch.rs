@@ -28,6 +28,9 @@ pub struct Watch {
     slots: Vec<Slot>,
 }
 
+/// Later than any look.
+const UNKNOWN: u64 = u64::MAX;
+
 /// Names a watched resource within the process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
@@ -53,7 +56,8 @@ struct Slot {
 
 #[derive(Debug, Clone)]
 pub enum Phase {
-    /// True, but not yet long or often enough. Time in which nothing was known does not count.
+    /// True, but not yet long or often enough. `at_ms`: when it was last seen true; `UNKNOWN` when nothing was known at
+    /// the last look, whose time does not count.
     Pending { lasted_ms: u64, at_ms: u64, seen: u32 },
     /// An alert of this id is active.
     Active { id: String },
@@ -139,7 +143,7 @@ impl Watch {
             }
             (Some(cleared @ Phase::Cleared(_)), _) => Some(cleared),
             (Some(Phase::Pending { lasted_ms, seen, .. }), Finding::Unknown(_)) => {
-                Some(Phase::Pending { lasted_ms, at_ms: now_ms, seen })
+                Some(Phase::Pending { lasted_ms, at_ms: UNKNOWN, seen })
             }
             (Some(Phase::Pending { lasted_ms, at_ms, seen }), Finding::Met(met)) => {
                 let lasted_ms = lasted_ms.saturating_add(now_ms.saturating_sub(at_ms));

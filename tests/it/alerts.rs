@@ -5,6 +5,7 @@ mod conditions;
 mod config;
 mod kept;
 mod life;
+mod preview;
 mod settings;
 mod telling;
 mod weeks;

@@ -7,13 +7,14 @@ mod oracle;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+pub use world::Chance;
 use world::World;
 
 /// What the unoptimised build has time for; `tests/run seeds` lives a thousand.
 const SEEDS: u64 = 12;
 const REPLAY: &str = "cargo test --test it eight_weeks -- --nocapture";
 
-fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

@@ -18,6 +18,9 @@ type Files = (Vec<u8>, Vec<u8>);
 pub struct Chance(u64);
 
 impl Chance {
+    pub fn new(seed: u64) -> Chance {
+        Chance(seed)
+    }
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -81,7 +84,7 @@ fn chosen_config(chance: &mut Chance) -> Value {
 
 impl World {
     pub fn new(seed: u64, aloud: bool) -> World {
-        let mut chance = Chance(seed);
+        let mut chance = Chance::new(seed);
         let mut state = State { pbs: vec![pbs("vault")], ..State::default() };
         state.connection_health.insert("pbs-vault".into(), true);
         for n in 0..CONNECTIONS {
