@@ -107,10 +107,13 @@ pub struct PhysicalDisk {
     pub used: String,
 }
 
-/// Guests that no backup job covers (`/cluster/backup-info/not-backed-up`).
+/// Guests that no backup job covers (`/cluster/backup-info/not-backed-up`), and backups that no guest is left of.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     pub instance: String,
     pub uncovered: Vec<i64>,
+    /// Numbers with backups on the connection's storages and without a guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<i64>,
 }

@@ -73,7 +73,7 @@ pub struct Guest {
     /// Covered by a backup job; absent when not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_covered: Option<bool>,
-    /// How long the node had no answer from this guest's list, i.e. data is old.
+    /// What `disk` is the sum of, and what was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filesystems: Vec<Filesystem>,
 }

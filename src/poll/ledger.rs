@@ -2,7 +2,7 @@
 //! Decides what is worth a line in the log: each distinct error once, not each cycle.
 
 use super::report::{ErrorSeen, Statistics};
-use crate::model::Now;
+use crate::model::{Now, Time};
 use crate::order::Pairs;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 const ERRORS_MAX: usize = 20;
 /// An error that comes back within this time is not logged again.
 const LOG_AGAIN_MS: u64 = 60 * 60 * 1000;
+/// What was not answered well for so long has nothing left to show.
+const GOOD_MS: u64 = 48 * 60 * 60 * 1000;
 /// Distinct errors remembered for that.
 const LOGGED_MAX: usize = 500;
 
@@ -27,6 +29,14 @@ pub(super) struct Ledger {
     logged_ms: HashMap<(String, String), u64>,
     /// What was asked → where (node) and which privilege.
     missing: HashMap<String, (String, &'static str)>,
+    /// What was asked → when it was last answered well, and whether it fails since.
+    good: HashMap<String, Good>,
+}
+
+#[derive(Debug)]
+struct Good {
+    at: Now,
+    failing: bool,
 }
 
 impl Ledger {
@@ -51,6 +61,7 @@ impl Ledger {
 
     /// Notes an error of `subject` (what was asked). True when it is new enough for the log, where it then stands.
     pub fn error(&mut self, now: Now, subject: &str, message: &str) -> bool {
+        self.fails(subject);
         if let Some(at) = self.errors.iter().position(|e| e.subject == subject && e.message == message)
             && let Some(mut seen) = self.errors.remove(at)
         {
@@ -80,10 +91,28 @@ impl Ledger {
     /// `subject` was refused for want of a privilege on `node` (empty: the whole cluster or server).
     pub fn refused(&mut self, subject: &str, node: &str, privilege: &'static str) {
         self.missing.insert(subject.to_owned(), (node.to_owned(), privilege));
+        self.fails(subject);
     }
     /// `subject` was answered.
-    pub fn allowed(&mut self, subject: &str) {
+    pub fn answered(&mut self, now: Now, subject: &str) {
         self.missing.remove(subject);
+        match self.good.get_mut(subject) {
+            Some(good) => *good = Good { at: now, failing: false },
+            None => drop(self.good.insert(subject.to_owned(), Good { at: now, failing: false })),
+        }
+    }
+    fn fails(&mut self, subject: &str) {
+        if let Some(good) = self.good.get_mut(subject) {
+            good.failing = true;
+        }
+    }
+    /// What fails since it was last answered, oldest first.
+    fn stale(&mut self, now: Now) -> Vec<(String, Time)> {
+        self.good.retain(|_, good| now.mono_ms.saturating_sub(good.at.mono_ms) < GOOD_MS);
+        let failing = self.good.iter().filter(|(_, good)| good.failing);
+        let mut all: Vec<(String, Time)> = failing.map(|(subject, good)| (subject.clone(), good.at.wall)).collect();
+        crate::order::sort_by(&mut all, |a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        all
     }
     /// Fills everything but endpoints and panics.
     pub fn statistics(&mut self, now: Now, over_budget: bool) -> Statistics {
@@ -107,6 +136,7 @@ impl Ledger {
                 .into_iter()
                 .map(|(node, privileges)| (node, privileges.into_iter().map(str::to_owned).collect()))
                 .mapped(),
+            stale: self.stale(now),
             panics: 0,
             over_budget,
         }
@@ -143,7 +173,24 @@ mod tests {
         let seen = ledger.statistics(Now::simulated(99_000), false);
         assert_eq!((seen.requests_total, seen.requests_failed, seen.requests_last_minute), (100, 10, 61));
         assert_eq!(seen.missing_privileges["a"], ["Sys.Audit", "Sys.Modify"]);
-        ledger.allowed("nodes/a/status");
+        ledger.answered(Now::simulated(99_000), "nodes/a/status");
         assert_eq!(ledger.statistics(Now::simulated(99_000), false).missing_privileges["a"], ["Sys.Modify"]);
+    }
+
+    #[test]
+    fn what_fails_since_it_was_answered_is_stale_until_it_is_answered_again() {
+        let mut ledger = Ledger::new("lab");
+        let at = |s: i64| Now::simulated(s * 1000);
+        ledger.error(at(0), "never", "the host answered 500");
+        ledger.answered(at(1), "nodes/a/storage");
+        ledger.answered(at(2), "nodes/b/storage");
+        assert_eq!(ledger.statistics(at(3), false).stale, []);
+        ledger.refused("nodes/b/storage", "b", "Datastore.Audit");
+        ledger.error(at(60), "nodes/a/storage", "the host answered 500");
+        let stale = ledger.statistics(at(70), false).stale;
+        assert_eq!(stale, [("nodes/a/storage".to_owned(), at(1).wall), ("nodes/b/storage".to_owned(), at(2).wall)]);
+        ledger.answered(at(80), "nodes/a/storage");
+        assert_eq!(ledger.statistics(at(90), false).stale.len(), 1);
+        assert_eq!(ledger.statistics(at(3 * 24 * 3600), false).stale, []);
     }
 }

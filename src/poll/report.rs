@@ -148,6 +148,8 @@ pub struct Statistics {
     pub errors: Vec<ErrorSeen>,
     /// Per node (empty name: the cluster or the server): privileges that answers said are missing.
     pub missing_privileges: BTreeMap<String, Vec<String>>,
+    /// What fails since it was last answered well, and when that was; its last answer is what is shown.
+    pub stale: Vec<(String, Time)>,
     /// Times the thread panicked and was started again.
     pub panics: u32,
     /// Whether the last cycle ran out of time and left work for the next.

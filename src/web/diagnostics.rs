@@ -6,7 +6,7 @@ use crate::config::Node;
 use crate::config::address::bare_host;
 use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
-use crate::model::Time;
+use crate::model::{Now, Time};
 use crate::owner::{Answer, Connection, Core};
 use crate::proxmox::Kind;
 use crate::setup::quote;
@@ -133,7 +133,7 @@ fn connection(core: &Core, id: &str, node: &Node) -> Value {
     }
     put(map, "lastPoll", json!(known.at));
     map.insert("details".into(), details(core, node, known));
-    map.insert("polling".into(), polling(known));
+    map.insert("polling".into(), polling(known, core.now));
     map.insert("missingPrivileges".into(), missing(node, known));
     if node.kind == Kind::Pve {
         map.insert("vmDiskCheck".into(), disk_check(core, node));
@@ -159,8 +159,10 @@ fn members(node: &Node) -> Vec<Value> {
     members.map(|e| json!({ "name": e.node_name, "ip": e.ip, "online": e.online, "type": "node" })).collect()
 }
 
-fn polling(known: &Connection) -> Value {
+fn polling(known: &Connection, now: Now) -> Value {
     let s = &known.statistics;
+    let stale = |(what, since): &(String, Time)| json!({ "what": what, "lastGood": since, "ageSeconds": now.wall.since(*since).as_secs() });
+    let stale: Vec<Value> = s.stale.iter().map(stale).collect();
     let endpoints: Vec<Value> = s
         .endpoints
         .iter()
@@ -178,6 +180,7 @@ fn polling(known: &Connection) -> Value {
         "requestsFailed": s.requests_failed,
         "requestsLastMinute": s.requests_last_minute,
         "consecutiveFailures": known.failure.as_ref().map_or(0, |f| f.consecutive),
+        "stale": stale,
         "overBudget": s.over_budget,
         "panics": s.panics,
         "endpoints": endpoints,

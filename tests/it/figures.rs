@@ -41,6 +41,10 @@ fn answer(told: &Value, asked: &Asked) -> Reply {
         ["nodes", "pve", "qemu", vmid, "status", "current"] => &guest(vmid)["current"],
         ["nodes", "pve", "qemu", vmid, "agent", command] => &guest(vmid)["agent"][*command],
         ["nodes", "pve", "lxc", vmid, "config"] => &guest(vmid)["config"],
+        ["storage"] => &told["storages"],
+        ["nodes", "pve", "storage"] => &told["node_storages"],
+        ["nodes", "pve", "storage", name, "content"] => &told["contents"][*name],
+        ["cluster", "backup-info", "not-backed-up"] => &told["uncovered"],
         _ => &Value::Null,
     };
     if found.is_null() { Reply::status(501, r#"{"data":null,"message":"not implemented"}"#) } else { reply(found) }
@@ -53,8 +57,8 @@ fn served(name: &str) -> (Value, Host) {
     (told, host::https(move |asked| answer(&copy, asked)))
 }
 
-/// What is known after the second cycle.
-fn polled(host: &Host) -> Report {
+/// What is known after the second cycle, and what was told only by the first.
+fn polled(host: &Host) -> (Report, Report) {
     let (out, reports) = unbounded();
     let target = Target {
         instance: "lab".into(),
@@ -79,7 +83,7 @@ fn polled(host: &Host) -> Report {
     handle.poll_now();
     let second = next();
     handle.join();
-    second
+    (first, second)
 }
 
 /// Every value of `wanted` is in `shown`; `null` means that the key is not there.
@@ -94,7 +98,7 @@ fn is_shown(wanted: &Value, shown: &Value, at: &str) {
 fn each_recorded_case_shows_its_exact_values_and_where_they_come_from() {
     for name in ["pve7", "pve8", "pve9"] {
         let (told, host) = served(name);
-        let report = polled(&host);
+        let (first, report) = polled(&host);
         let [node] = &report.live.nodes[..] else { panic!("{name}: {:?}", report.live.nodes) };
         is_shown(&told["shows"], &serde_json::to_value(node).unwrap(), &format!("{name}, the node"));
         let shown: Vec<_> = report.live.vms.iter().chain(&report.live.containers).collect();
@@ -113,5 +117,51 @@ fn each_recorded_case_shows_its_exact_values_and_where_they_come_from() {
                 assert!((figure["usage"].as_f64().unwrap() - share).abs() < 1e-9 && share <= 100.0, "{at}: {figure}");
             }
         }
+        lists_are_shown(name, &told["lists"], &first, &report);
+    }
+}
+
+/// Storages, backup files, coverage.
+fn lists_are_shown(name: &str, wanted: &Value, first: &Report, second: &Report) {
+    if wanted.is_null() {
+        return;
+    }
+    let shown = |id: &str, all: Vec<Value>| {
+        all.into_iter().find(|i| i["id"] == id).unwrap_or_else(|| panic!("{name}: no {id}"))
+    };
+    let storages = wanted["storage"].as_object().unwrap();
+    let all = || second.live.storage.iter().map(|s| serde_json::to_value(s).unwrap()).collect();
+    storages.iter().for_each(|(id, wanted)| is_shown(wanted, &shown(id, all()), &format!("{name}, {id}")));
+    assert_eq!(second.live.storage.len(), storages.len());
+    let files = second.slow.storage_backups.as_ref().or(first.slow.storage_backups.as_ref()).unwrap();
+    let all = || files.iter().map(|f| serde_json::to_value(f).unwrap()).collect();
+    let wanted_files = wanted["files"].as_object().unwrap();
+    wanted_files.iter().for_each(|(id, wanted)| is_shown(wanted, &shown(id, all()), &format!("{name}, {id}")));
+    assert_eq!(files.len(), wanted_files.len());
+    let coverage = second.slow.coverage.as_ref().or(first.slow.coverage.as_ref()).unwrap().as_ref().unwrap();
+    is_shown(&wanted["coverage"], &serde_json::to_value(coverage).unwrap(), name);
+}
+
+/// `docs/figures.md` names every source and reason that the code can give.
+#[test]
+fn every_source_and_reason_is_explained() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let doc = read("docs/figures.md");
+    let mut named = std::collections::BTreeSet::new();
+    for file in ["src/poll/derive/memory.rs", "src/poll/derive/guest.rs", "src/poll/pve/guests.rs"] {
+        let text = read(file);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for word in code.split('"').skip(1).step_by(2) {
+            let is_one =
+                ["agent-", "no-permission:", "freemem", "resources", "status", "memavailable", "nodes", "allocated"];
+            if is_one.iter().any(|of| word.starts_with(of)) {
+                named.insert(word.trim_end_matches("{privilege}").to_owned());
+            }
+        }
+    }
+    assert!(named.len() >= 12, "{named:?}");
+    for word in named {
+        assert!(doc.contains(&format!("`{word}")), "docs/figures.md says nothing of {word}");
     }
 }

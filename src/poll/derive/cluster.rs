@@ -99,7 +99,7 @@ pub fn coverage(instance: &str, items: &[UncoveredItem]) -> Coverage {
     let mut uncovered: Vec<i64> = items.iter().filter_map(|i| i.vmid).filter(|v| *v > 0).collect();
     crate::order::sort(&mut uncovered);
     uncovered.dedup();
-    Coverage { instance: instance.to_owned(), uncovered }
+    Coverage { instance: instance.to_owned(), uncovered, orphans: Vec::new() }
 }
 
 /// Outside text on one line, at most 300 characters.

@@ -348,7 +348,7 @@ impl PbsPoll {
         self.asked_ms.insert(topic.clone(), now.mono_ms);
         match answer {
             Ok(got) => {
-                self.ledger.allowed(&topic.subject());
+                self.ledger.answered(now, &topic.subject());
                 self.cadence.answered(topic.clone(), topic.period(), now.mono_ms);
                 self.keep(topic, got, now);
                 None

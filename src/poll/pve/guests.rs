@@ -340,6 +340,9 @@ impl Guests {
     pub fn get_mut(&mut self, vmid: i64) -> Option<&mut Kept> {
         self.all.get_mut(&vmid)
     }
+    pub fn has(&self, vmid: i64) -> bool {
+        self.all.contains_key(&vmid)
+    }
     pub fn iter(&self) -> impl Iterator<Item = &Kept> {
         self.all.values()
     }

@@ -233,6 +233,7 @@ impl PvePoll {
         if self.clustered == Some(true) {
             match self.one(clock, Topic::Resources, until) {
                 Ok(Got::Resources(all)) => {
+                    self.ledger.answered(clock.now(), Topic::Resources.kind());
                     let nodes: Vec<NodeSeen> = all.iter().filter_map(NodeSeen::from_resource).collect();
                     // Without Sys.Audit the list has no nodes; the node lists have.
                     if !nodes.is_empty() {
@@ -266,6 +267,7 @@ impl PvePoll {
             let Topic::Guests(node, sort) = &ask.topic else { continue };
             match answer {
                 Ok(Got::Guests(items)) => {
+                    self.ledger.answered(clock.now(), &ask.topic.subject());
                     rows.extend(items.iter().map(|g| said::of_guest(*sort, node, g)));
                     let seen = items.into_iter().filter_map(|g| GuestSeen::from_item(*sort, node, g)).collect();
                     self.take_guests(seen, |s| s.node == *node && s.sort == *sort, clock.now());

@@ -44,7 +44,7 @@ impl PvePoll {
     pub(super) fn take(&mut self, ask: Ask, answer: Answer, now: Now) {
         match answer {
             Ok(got) => {
-                self.ledger.allowed(&ask.topic.subject());
+                self.ledger.answered(now, &ask.topic.subject());
                 if !matches!(ask.topic, Topic::Guest(..)) {
                     let period = self.period_of(&ask.topic, &got);
                     self.cadence.answered(ask.topic.clone(), period, now.mono_ms);

@@ -4,7 +4,7 @@
 use super::ask::Topic;
 use super::nodes::Kept;
 use super::{Changed, PvePoll};
-use crate::model::{Cluster, Guest, Now, Storage, StorageBackup};
+use crate::model::{Cluster, Coverage, Guest, Now, Storage, StorageBackup};
 use crate::poll::derive::guest::Sort;
 use crate::poll::derive::storage::OfNode;
 use crate::poll::derive::{Source, disks, guest, node, storage};
@@ -214,8 +214,17 @@ impl PvePoll {
             ceph: changed.ceph.then(|| held(&self.ceph, ms).cloned().flatten()),
             zfs_pools: changed.zfs.then(|| nodes().filter_map(|n| held(&n.zfs, ms)).flatten().cloned().collect()),
             physical_disks: changed.disks.then(|| nodes().flat_map(|n| n.disks(instance, ms)).collect()),
-            coverage: changed.coverage.then(|| held(&self.coverage, ms).cloned()),
+            coverage: (changed.coverage || changed.files || changed.snapshots).then(|| self.coverage_now(ms)),
         }
+    }
+
+    /// Guests without a job, and backups without a guest.
+    fn coverage_now(&self, mono_ms: u64) -> Option<Coverage> {
+        let mut made = held(&self.coverage, mono_ms)?.clone();
+        let backed_up = self.files.values().filter_map(|h| h.get(mono_ms)).flatten().map(|f| f.vmid);
+        let orphans: BTreeSet<i64> = backed_up.filter(|vmid| *vmid > 0 && !self.guests.has(*vmid)).collect();
+        made.orphans = orphans.into_iter().collect();
+        Some(made)
     }
 
     /// Backup files of all storages, each volume once.

@@ -4,8 +4,9 @@ use crate::support::desk::Desk;
 use crate::support::folder::Folder;
 use crate::support::shape::assert_like;
 use crate::support::simulated;
-use pulse::demo::Spec;
+use pulse::demo::{Fault, Scope, Spec};
 use pulse::http::Method::{Get, Post};
+use pulse::poll::Kind;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -43,6 +44,9 @@ fn diagnostics_tell_what_polling_knows_and_no_secret() {
         (&pve["connected"], &pve["authMethod"], &pve["id"]),
         (&json!(true), &json!("api_token"), &json!("pve-0"))
     );
+    assert!(pve["polling"]["requestsLastMinute"].as_u64() > Some(5), "{pve:#}");
+    let last_minute = |of: &Value| of["requestsLastMinute"].as_u64().unwrap();
+    assert_eq!(last_minute(&pve["polling"]) + last_minute(&pbs["polling"]), last_minute(&report["performance"]));
     assert!(pve["polling"]["requestsTotal"].as_u64() > Some(0) && pve["lastPoll"].is_string(), "{pve:#}");
     assert!(pve["vmDiskCheck"]["vmsFound"].as_u64() > Some(0), "{pve:#}");
     assert!(pbs["connected"] == false && pbs["error"].is_string(), "{pbs:#}");
@@ -59,6 +63,36 @@ fn diagnostics_tell_what_polling_knows_and_no_secret() {
     }
     assert_eq!(public["nodes"][0]["type"], "pve", "a host of that name hides no other word");
     assert_eq!(public["nodes"][0]["name"], "connection-pve-0");
+}
+
+#[test]
+fn diagnostics_tell_what_is_shown_although_it_is_old() {
+    let (_folder, mut desk) = desk(&[]);
+    let simulator = simulated::start(Spec::small(1, 4, 7));
+    let host = simulator.connections().into_iter().next().unwrap();
+    let node = json!({
+        "type": "pve", "name": "pve", "host": host.url, "tokenName": host.access.token_id,
+        "tokenValue": host.access.token_secret, "monitorVMs": true, "monitorContainers": true,
+    });
+    assert_eq!(desk.call(Post, "/api/config/nodes", &node).0, 201);
+    desk.until("guests", |core| core.state.guests().count() > 0);
+    let stale = |desk: &mut Desk| desk.get("/api/diagnostics")["nodes"][0]["polling"]["stale"].clone();
+    assert_eq!(stale(&mut desk), json!([]));
+    let fault = Fault::Status { code: 500, message: "got no worker upid".into() };
+    simulator.fault(Scope::host(0).path("/nodes/pve1/lxc"), fault);
+    let asks = |desk: &mut Desk, what: &str, failing: bool| {
+        desk.until(what, |core| {
+            core.pollers.poll_now(Kind::Pve, "pve");
+            core.connections.iter().all(|(_, c)| c.statistics.stale.is_empty() != failing)
+        });
+    };
+    asks(&mut desk, "a failure", true);
+    let told = stale(&mut desk);
+    assert_eq!((told.as_array().unwrap().len(), &told[0]["what"]), (1, &json!("nodes/pve1/lxc")));
+    assert!(told[0]["lastGood"].is_string() && told[0]["ageSeconds"].is_u64(), "{told}");
+    simulator.clear_all();
+    asks(&mut desk, "its end", false);
+    assert_eq!(stale(&mut desk), json!([]));
 }
 
 /// Answers every request with one body, and counts them.
