@@ -1,6 +1,6 @@
 //! Measures what Pulse costs as the operating system counts it: `cargo bench --bench budgets [SCENE …]`.
 //! Scenes: start, empty, scrape (of 1,000 guests), small (3 nodes, 50 guests), middle (100 guests, a page that takes deltas), large (10 nodes,
-//! 1,000 guests, 20 WebSocket clients). The hosts are simulated in this process, Pulse is a process of its own.
+//! 1,000 guests, 20 WebSocket clients), alone (the same hosts, no clients). The hosts are simulated in this process, Pulse is a process of its own.
 //! `PULSE_BINARY` names another binary than the one just built, `BENCH_SECS` how long each scene is watched (180).
 //! Prints figures beside their budgets; asserts nothing.
 
@@ -282,6 +282,9 @@ fn main() {
         scene("middle", 3, 100, 1, ["", "", "5 MB"]);
     }
     if wanted("large") {
-        scene("large", 10, 1_000, 20, ["48 MB", "0.55 %", ""]);
+        scene("large", 10, 1_000, 20, ["48 MB", "", ""]);
+    }
+    if wanted("alone") {
+        scene("alone", 10, 1_000, 0, ["", "0.55 %", ""]);
     }
 }
