@@ -237,7 +237,9 @@ fn sleeping_disks_are_left_asleep_for_a_day() {
 #[test]
 fn one_hanging_agent_costs_only_its_own_guest() {
     let sim = demo::start(Spec::new(7).with_pve(PveSpec::new("homelab", 3, 30)).frozen(AFTERNOON)).unwrap();
-    let mut film = Film::of(target(&sim, 0, Kind::Pve));
+    let mut target = target(&sim, 0, Kind::Pve);
+    target.access.timeout = Duration::from_millis(800);
+    let mut film = Film::of(target);
     film.for_seconds(&sim, 30);
     let with_agent = |r: &Report| -> Vec<i64> {
         let all = r.live.vms.iter().filter(|v| v.disk_source.as_deref() == Some("agent"));

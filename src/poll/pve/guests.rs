@@ -44,8 +44,8 @@ pub(super) struct Kept {
     filesystems: Option<Held<Vec<AgentFilesystem>>>,
     /// Why the file systems are not known; empty when nothing failed.
     disk_status: String,
-    addresses: Vec<String>,
-    os: Option<String>,
+    addresses: Option<Held<Vec<String>>>,
+    os: Option<Held<String>>,
     /// It starts with its node; `None` when that is not known, or not said.
     pub onboot: Option<bool>,
     snapshots: Option<Held<Vec<SnapshotItem>>>,
@@ -64,7 +64,7 @@ impl Kept {
             meminfo: None,
             filesystems: None,
             disk_status: String::new(),
-            addresses: Vec::new(),
+            addresses: None,
             os: None,
             onboot: None,
             snapshots: None,
@@ -208,11 +208,13 @@ impl Kept {
         }
     }
     pub fn got_addresses(&mut self, what: What, addresses: Vec<String>, now: Now) {
-        self.addresses = addresses;
+        self.addresses = Some(Held::new(addresses, now));
         self.answered(what, now);
     }
     pub fn got_os(&mut self, what: What, os: Option<String>, now: Now) {
-        self.os = os.or(self.os.take());
+        if let Some(os) = os {
+            self.os = Some(Held::new(os, now));
+        }
         self.answered(what, now);
     }
     /// True when the list is another one than before.
@@ -262,8 +264,8 @@ impl Kept {
             meminfo: self.meminfo.as_ref().and_then(|m| m.within(mono_ms, FRESH_MS)).copied(),
             filesystems: filesystems.map(Vec::as_slice),
             disk_status: (!self.disk_status.is_empty()).then_some(&self.disk_status),
-            addresses: &self.addresses,
-            os: self.os.as_deref(),
+            addresses: held(&self.addresses, mono_ms).map_or(&[], Vec::as_slice),
+            os: held(&self.os, mono_ms).map(String::as_str),
             covered,
             age: age.filter(|a| self.seen.is_running() && *a > OLD_MS).map(|a| i64::try_from(a / 1000).unwrap_or(0)),
         }

@@ -121,7 +121,7 @@ fn every_fault() -> Vec<Fault> {
 /// Each of these answers fails in every way, in turn and for itself.
 fn fails_alone(sim: &Simulator, host: usize, kind: Kind, sub_resources: &[&str]) {
     let mut target = target(sim, host, kind);
-    target.access.timeout = Duration::from_millis(250);
+    target.access.timeout = Duration::from_millis(400);
     let mut film = Film::of(target);
     let mut before = Shown::default();
     for _ in 0..3 {
@@ -150,7 +150,7 @@ fn fails_alone(sim: &Simulator, host: usize, kind: Kind, sub_resources: &[&str])
         }
         assert!(sim.requests_to(host, &format!("GET {path}")) > 0, "{path} is not asked");
         let mut now = before.clone();
-        assert!(film.look(&mut now).reachable, "{path}");
+        assert!((0..3).any(|_| film.look(&mut now).reachable), "{path}");
         assert_eq!(before.differences(&now), Vec::<String>::new(), "{path} works again");
     }
 }
