@@ -6,6 +6,8 @@ use crate::support::program::Program;
 use pulse::demo::{self, PbsSpec, PveSpec, Simulator, Spec};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// What a decoder of fixed types takes.
 enum Is {
@@ -483,4 +485,49 @@ fn routes_cut_from_the_same(program: &Program, state: &Value) {
     assert_eq!(of("instance=lab-2&offset=2&limit=3"), all[2..5]);
     let own = of("instance=lab&vmid=100");
     assert!(!own.is_empty() && own.iter().all(|b| b["vmid"] == 100 && b["instance"] == "lab"));
+}
+
+/// Head and length of the body of a plain request: nothing unpacks in between.
+fn plain(program: &Program, path: &str, header: &str) -> (String, usize) {
+    let mut stream = TcpStream::connect(("127.0.0.1", program.port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer.len() - end - 4)
+}
+
+#[test]
+fn lists_are_packed_and_not_sent_twice() {
+    let sim = demo::start(Spec::small(2, 20, 7).frozen(1_755_180_000)).unwrap();
+    let program = Program::open();
+    for (host, name) in sim.connections().iter().zip(["lab", "vault"]) {
+        let body = json!({
+            "type": if host.backup_server { "pbs" } else { "pve" }, "name": name, "host": host.url,
+            "tokenName": host.access.token_id, "tokenValue": host.access.token_secret,
+            "fingerprint": host.fingerprint, "verifySSL": true, "monitorVMs": true, "monitorContainers": true,
+            "monitorStorage": true, "monitorBackups": true, "monitorDatastores": true,
+        });
+        assert_eq!(program.send("POST", "/api/config/nodes", &body).0, 201);
+    }
+    program.until("backups", || {
+        let s = program.get("/api/state");
+        let some = |list: &Value| list.as_array().is_some_and(|l| !l.is_empty());
+        (some(&s["pbsBackups"]) && some(&s["pveBackups"]["guestSnapshots"]) && some(&s["storage"])).then_some(())
+    });
+    for path in
+        ["/api/state", "/api/backups", "/api/backups/pve", "/api/backups/pbs", "/api/snapshots", "/api/storage/"]
+    {
+        let (head, whole) = plain(&program, path, "Accept-Encoding: identity");
+        assert!(head.starts_with("HTTP/1.1 200") && whole > 500, "{path}: {head}");
+        let (head, packed) = plain(&program, path, "Accept-Encoding: gzip");
+        assert!(head.contains("Content-Encoding: gzip") && packed < whole / 2, "{path}: {packed} of {whole}: {head}");
+        // Between two cycles nothing changes; at the edge of one it may.
+        let mut tries = (0..20).map(|_| {
+            let (head, _) = plain(&program, path, "Accept-Encoding: identity");
+            let etag = head.lines().find_map(|l| l.strip_prefix("ETag: ")).unwrap_or_else(|| panic!("{path}: {head}"));
+            plain(&program, path, &format!("If-None-Match: {etag}"))
+        });
+        assert!(tries.any(|(head, length)| head.starts_with("HTTP/1.1 304") && length == 0), "{path}");
+    }
 }
