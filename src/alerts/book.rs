@@ -40,6 +40,13 @@ pub struct Active {
     pub telling: Telling,
 }
 
+impl Active {
+    /// How far it is told, for the disk.
+    pub fn remembered_telling(&self) -> Telling {
+        Telling { start: Some(self.alert.start_time), ..self.telling }
+    }
+}
+
 /// The moment and the state of a step.
 pub struct Moment<'a> {
     pub now: Now,

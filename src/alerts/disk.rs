@@ -1,12 +1,15 @@
 //! The thread that writes what the alerts must not lose: the journal, the active alerts, who was told. Knows files, not
-//! alerts. Orders are carried out in the order given; of several saves that wait only the last is written.
+//! alerts. Orders are carried out in the order given; appends that wait are written at once.
 
+use super::ledger::Write as Change;
 use crate::config::durable::{Folder, Storage, durable_write};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 pub const ACTIVE: &str = "active-alerts.json";
@@ -21,10 +24,8 @@ enum Order {
     Append(Vec<u8>),
     /// The whole journal.
     Rewrite(Vec<u8>),
-    Save {
-        active: Vec<u8>,
-        memory: Vec<u8>,
-    },
+    Active(Vec<u8>),
+    Memory(Change),
     /// The history was deleted: 4.9's files go too.
     Delete(Vec<u8>),
 }
@@ -35,6 +36,16 @@ pub struct Disk {
     thread: Option<JoinHandle<()>>,
     /// An order was lost: the journal on disk misses lines.
     behind: bool,
+    /// A change of the memory did not get to the disk.
+    torn: Arc<AtomicBool>,
+    written: Written,
+}
+
+/// What was given to the disk since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    pub orders: u64,
+    pub bytes: u64,
 }
 
 /// What lies in the folder at the start.
@@ -77,16 +88,18 @@ impl Disk {
         let path = data_dir.join("alerts");
         let folder = Folder::open(&path)?;
         let (orders, queue) = bounded(QUEUE);
+        let torn = Arc::new(AtomicBool::new(false));
+        let lane = Lane { folder, path, torn: torn.clone() };
         let thread = std::thread::Builder::new()
             .name("alert-disk".to_owned())
             .stack_size(128 << 10)
-            .spawn(move || Lane { folder, path }.run(&queue))?;
-        Ok(Disk { orders: Some(orders), thread: Some(thread), behind: false })
+            .spawn(move || lane.run(&queue))?;
+        Ok(Disk { orders: Some(orders), thread: Some(thread), behind: false, torn, written: Written::default() })
     }
 
     /// No disk at all: nothing is kept.
     pub fn nowhere() -> Disk {
-        Disk { orders: None, thread: None, behind: false }
+        Disk { orders: None, thread: None, behind: false, torn: Arc::default(), written: Written::default() }
     }
 
     /// True: the journal on disk misses something and must be written anew.
@@ -102,14 +115,34 @@ impl Disk {
         self.behind = !self.send(Order::Rewrite(journal));
     }
     /// False: the disk does not keep up, try again.
-    pub fn save(&mut self, active: Vec<u8>, memory: Vec<u8>) -> bool {
-        self.send(Order::Save { active, memory })
+    pub fn active(&mut self, active: Vec<u8>) -> bool {
+        self.send(Order::Active(active))
+    }
+    /// False: the disk does not keep up, try again with the whole.
+    pub fn memory(&mut self, change: Change) -> bool {
+        change == Change::Nothing || self.send(Order::Memory(change))
+    }
+    /// Whether a change of the memory was lost since this was last asked.
+    pub fn take_torn(&mut self) -> bool {
+        self.torn.swap(false, Ordering::Relaxed)
     }
     pub fn delete(&mut self, journal: Vec<u8>) {
         self.behind = !self.send(Order::Delete(journal));
     }
 
-    fn send(&self, order: Order) -> bool {
+    /// What was given to the disk since the start.
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    fn send(&mut self, order: Order) -> bool {
+        let bytes = match &order {
+            Order::Append(b) | Order::Rewrite(b) | Order::Active(b) | Order::Delete(b) => b.len(),
+            Order::Memory(Change::Append(b) | Change::Whole(b)) => b.len(),
+            Order::Memory(Change::Nothing) => 0,
+        };
+        self.written.orders += 1;
+        self.written.bytes = self.written.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         match self.orders.as_ref().map(|orders| orders.try_send(order)) {
             None | Some(Ok(())) => true,
             Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) => false,
@@ -130,30 +163,59 @@ impl Drop for Disk {
 struct Lane {
     folder: Folder,
     path: PathBuf,
+    torn: Arc<AtomicBool>,
 }
 
 impl Lane {
     fn run(mut self, queue: &Receiver<Order>) {
         while let Ok(first) = queue.recv() {
-            let mut save = None;
+            // What waits for the same file is appended at once. The journal comes first.
+            let (mut lines, mut changes) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(queue.try_iter().take(QUEUE)) {
                 match order {
-                    Order::Save { active, memory } => save = Some((active, memory)),
-                    Order::Append(lines) => log_failure("the alert journal", self.append(&lines)),
-                    Order::Rewrite(journal) => log_failure("the alert journal", self.write(JOURNAL, &journal)),
-                    Order::Delete(journal) => log_failure("the alert journal", self.delete(&journal)),
+                    Order::Append(more) => lines.extend(more),
+                    Order::Memory(Change::Append(more)) => changes.extend(more),
+                    other => {
+                        self.flush(&mut lines, &mut changes);
+                        self.replace(other);
+                    }
                 }
             }
-            if let Some((active, memory)) = save {
-                log_failure("the active alerts", self.write(ACTIVE, &active));
-                log_failure("the memory of alerts", self.write(MEMORY, &memory));
-            }
+            self.flush(&mut lines, &mut changes);
         }
     }
 
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(JOURNAL))?;
-        file.write_all(lines)?;
+    fn flush(&mut self, lines: &mut Vec<u8>, changes: &mut Vec<u8>) {
+        log_failure("the alert journal", self.append(JOURNAL, lines));
+        let outcome = self.append(MEMORY, changes);
+        self.remembered(outcome);
+    }
+
+    fn replace(&mut self, order: Order) {
+        match order {
+            Order::Rewrite(journal) => log_failure("the alert journal", self.write(JOURNAL, &journal)),
+            Order::Delete(journal) => log_failure("the alert journal", self.delete(&journal)),
+            Order::Active(active) => log_failure("the active alerts", self.write(ACTIVE, &active)),
+            Order::Memory(Change::Whole(memory)) => {
+                let outcome = self.write(MEMORY, &memory);
+                self.remembered(outcome);
+            }
+            Order::Append(_) | Order::Memory(_) => {}
+        }
+    }
+
+    fn remembered(&self, outcome: io::Result<()>) {
+        self.torn.fetch_or(outcome.is_err(), Ordering::Relaxed);
+        log_failure("the memory of alerts", outcome);
+    }
+
+    fn append(&mut self, name: &str, lines: &mut Vec<u8>) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(lines);
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(name))?;
+        file.write_all(&lines)?;
         file.sync_data()
     }
 

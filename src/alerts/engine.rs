@@ -13,12 +13,12 @@ use super::outgoing::Outgoing;
 use super::round::{Round, down_nodes, others};
 use super::settings::Settings;
 use super::subject::Subject;
-use super::telling::{self, Teller, Telling};
+use super::telling::{self, SentTimes, Teller, Telling};
 use super::transition::{Transition, Why};
 use super::watch::{Judge, Key, Phase, Watch, level_of};
 use crate::model::{Alert, AlertBrief, Now, ResolvedAlert, State};
 use crate::order::Pairs;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +113,9 @@ impl Engine {
         let memory = memory.unwrap_or_default();
         for alert in alerts {
             let Some(check) = Check::parse(&alert.r#type) else { continue };
-            let telling = memory.alerts.get(&alert.id).copied().unwrap_or_else(|| match known {
+            let told = memory.alerts.get(&alert.id).filter(|told| told.is_of(alert.start_time));
+            let told = told.map(|told| Telling { start: None, ..*told });
+            let telling = told.unwrap_or_else(|| match known {
                 // Raised in the moment of a crash: nobody can have been told.
                 true => Telling::owed(),
                 false => Telling::told(level_of(&alert.level)),
@@ -133,12 +135,17 @@ impl Engine {
         cleared.extend(self.orphans.iter().filter(|o| o.cleared).map(Orphan::to_cleared));
         crate::order::sort_by(&mut cleared, |a, b| a.id.cmp(&b.id));
         Memory {
-            alerts: self.book.iter().map(|a| (a.alert.id.clone(), a.telling)).mapped(),
+            alerts: self.book.iter().map(|a| (a.alert.id.clone(), a.remembered_telling())).mapped(),
             cleared,
             sent: self.teller.sent().iter().map(|(id, times)| (id.clone(), telling::to_wall(times, now))).mapped(),
             held: self.teller.held().to_vec(),
             ending: self.teller.ending(),
         }
+    }
+
+    /// When messages went out, by alert.
+    pub(super) fn sent(&self) -> &BTreeMap<String, SentTimes> {
+        self.teller.sent()
     }
 
     /// Exactly these connections are configured. What belongs to others ends.

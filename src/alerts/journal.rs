@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// Longer lines are not ours.
 const LINE_MAX: usize = 256 * 1024;
-const SUM_DIGITS: usize = 16;
+pub const SUM_DIGITS: usize = 16;
 
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ fn read(text: &[u8]) -> Option<Line> {
 }
 
 /// The first eight bytes of SHA-256, in hexadecimal.
-fn sum(bytes: &[u8]) -> String {
+pub fn sum(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().take(SUM_DIGITS / 2).map(|b| format!("{b:02x}")).collect()
 }

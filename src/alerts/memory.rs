@@ -79,9 +79,6 @@ impl Memory {
     }
 
     pub fn read(bytes: &[u8]) -> Result<Memory, String> {
-        serde_json::from_slice(bytes).map_err(|e| e.to_string())
-    }
-    pub fn to_file(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        super::ledger::read(bytes)
     }
 }

@@ -1,10 +1,11 @@
 //! The room as the owner holds it: the engine, the history and the way to the disk, kept in step.
 
 use super::config::Config;
-use super::disk::{self, Disk};
+use super::disk::{self, Disk, Written};
 use super::engine::{Engine, Step};
 use super::history::{History, Query, reconcile};
 use super::journal::{self, Incident};
+use super::ledger::Ledger;
 use super::memory::Memory;
 use super::transition::Why;
 use crate::config::Kept;
@@ -13,6 +14,9 @@ use std::path::Path;
 
 /// How often old entries are looked for.
 const AGE_EVERY_MS: u64 = 3_600_000;
+/// How often the file of active alerts is written while they change. It is for 4.9 and for those who look: what a start
+/// must know is in the journal and the memory at once.
+const ACTIVE_EVERY_MS: u64 = 15 * 60_000;
 
 /// See the module.
 pub struct Alerts {
@@ -22,8 +26,12 @@ pub struct Alerts {
     pub history: History,
     disk: Disk,
     aged_ms: u64,
-    /// The last save did not find room in the queue.
+    ledger: Ledger,
+    /// The memory changed and is not written.
     unsaved: bool,
+    /// The active alerts changed and their file is not written; when it was, on the monotonic clock.
+    active_unsaved: bool,
+    active_saved_ms: Option<u64>,
     /// Messages were handed over that are not safe yet: who was told is saved only after them. A crash in between makes
     /// the next start decide again, and nothing is lost.
     handed_over: bool,
@@ -39,7 +47,10 @@ impl Default for Alerts {
             history: History::default(),
             disk: Disk::nowhere(),
             aged_ms: 0,
+            ledger: Ledger::default(),
             unsaved: false,
+            active_unsaved: false,
+            active_saved_ms: None,
             handed_over: false,
         }
     }
@@ -80,7 +91,13 @@ impl Alerts {
             }
         }
         if let Some(memory) = &mut memory {
-            for incident in reconciled.ended {
+            let named = |i: &Incident| reconciled.ended.contains(i);
+            let told = |i: &&Incident| {
+                let told = memory.alerts.get(&i.alert.id);
+                told.is_some_and(|told| told.start.map_or_else(|| named(i), |start| start == i.alert.start_time))
+            };
+            let ended: Vec<Incident> = reconciled.closed.iter().filter(told).cloned().collect();
+            for incident in ended {
                 let at = incident.resolved_time.unwrap_or(now.wall);
                 let by_hand = incident.resolved_reason == Why::Cleared.as_str();
                 memory.end(incident.alert, at, config.schedule.notify_on_resolve && !by_hand);
@@ -119,10 +136,16 @@ impl Alerts {
             self.history.note(transition, &mut lines);
         }
         self.disk.append(lines);
-        self.unsaved |= step.save;
+        self.unsaved |= step.save | self.disk.take_torn().then(|| self.ledger.lost()).is_some();
+        self.active_unsaved |= !step.transitions.is_empty();
         self.handed_over |= !step.outgoing.is_empty();
         if self.unsaved && !self.handed_over {
             self.save(now);
+        }
+        let since_ms = self.active_saved_ms.map(|at| now.mono_ms.saturating_sub(at));
+        if self.active_unsaved && since_ms.is_none_or(|since| since >= ACTIVE_EVERY_MS) {
+            self.save_active();
+            self.active_saved_ms = Some(now.mono_ms);
         }
         if now.mono_ms >= self.aged_ms.saturating_add(AGE_EVERY_MS) {
             self.aged_ms = now.mono_ms;
@@ -147,6 +170,15 @@ impl Alerts {
         self.history.delete(now);
         let journal = self.history.journal(&self.engine);
         self.disk.delete(journal);
+        // It must not name what the journal has forgotten.
+        self.save_active();
+    }
+
+    /// At the end of the process: whoever reads the file of active alerts next finds those of now.
+    pub fn finish(&mut self) {
+        if self.active_unsaved {
+            self.save_active();
+        }
     }
 
     /// The entries a client asks for, as a JSON list.
@@ -154,10 +186,22 @@ impl Alerts {
         self.history.answer(&self.engine, query)
     }
 
+    /// What was given to the disk since the start, for budgets.
+    pub fn written(&self) -> Written {
+        self.disk.written()
+    }
+
     fn save(&mut self, now: Now) {
+        let change = self.ledger.write(&self.engine, now);
+        self.unsaved = !self.disk.memory(change);
+        if self.unsaved {
+            self.ledger.lost();
+        }
+    }
+
+    fn save_active(&mut self) {
         let active = serde_json::to_vec_pretty(&self.engine.active()).unwrap_or_default();
-        let memory = self.engine.memory(now).to_file();
-        self.unsaved = !self.disk.save(active, memory);
+        self.active_unsaved = !self.disk.active(active);
     }
 
     fn rewrite(&mut self) {

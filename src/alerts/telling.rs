@@ -34,6 +34,9 @@ pub struct Telling {
     pub told: bool,
     /// Somebody was told that it is critical.
     pub told_critical: bool,
+    /// When its incident began; only in the file, where an id alone could be an older incident's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Time>,
     /// It is in a group that is being gathered. Not kept over a restart: what was gathered is owed again.
     #[serde(skip)]
     pub queued: bool,
@@ -50,6 +53,10 @@ pub enum Owed {
 impl Telling {
     pub fn owed() -> Telling {
         Telling { owed: Some(Owed::Raised), ..Telling::default() }
+    }
+    /// Whether it is of the incident that began then.
+    pub fn is_of(&self, start: Time) -> bool {
+        self.start.is_none_or(|own| own == start)
     }
     /// Of an alert that an older version knew: it told of it then.
     pub fn told(level: Level) -> Telling {

@@ -162,6 +162,7 @@ impl Server {
         });
         notifier.send("STOPPING=1");
         self.core.save_queue_finally();
+        self.core.alerts.finish();
         self.core.keep_history_finally();
         log::info!("Pulse ends");
         ExitCode::SUCCESS

@@ -1,7 +1,7 @@
 //! A small cluster, a backup server and an engine, polled every ten seconds of simulated time.
 
 use pulse::alerts::outgoing::{Kind, Outgoing};
-use pulse::alerts::{Config, Engine, Lists, Poll, Source, Transition, Why};
+use pulse::alerts::{Config, Engine, Ledger, Lists, Poll, Source, Transition, Why, Write};
 use pulse::model::{Alert, Datastore, Guest, Node, Now, PbsInstance, State, Storage, Time, Usage};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -182,7 +182,9 @@ impl Bench {
     /// The process ends and begins again: what was active and the memory go over the disk's form.
     pub fn restart(&mut self) {
         let active = serde_json::to_vec(&self.engine.active()).unwrap();
-        let memory = self.engine.memory(self.now).to_file();
+        let Write::Whole(memory) = Ledger::default().write(&self.engine, self.now) else {
+            panic!("the first is whole")
+        };
         let mut engine = Engine::new(Config::from_file(&self.engine.config().to_file(), "UTC").unwrap());
         self.now.mono_ms = 0;
         let alerts: Vec<Alert> = serde_json::from_slice(&active).unwrap();

@@ -1,11 +1,11 @@
 //! What survives: the history with its ends, active alerts, the memory of who was told; crashes, bad files, 4.9's files.
 
-use super::bench::{Bench, CPU, START_MS, config, source};
+use super::bench::{Bench, CPU, START_MS, config, guest, source};
 use crate::support::folder::Folder;
 use pulse::alerts::history::Query;
 use pulse::alerts::level::Level;
 use pulse::alerts::outgoing::{Audience, Kind};
-use pulse::alerts::{Alerts, Lists, Poll};
+use pulse::alerts::{Alerts, Lists, Memory, Poll};
 use pulse::model::{Now, State, Time};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -55,7 +55,8 @@ impl Kept {
     }
     /// Ends as a process does, and starts anew.
     fn restart(self) -> Kept {
-        let Kept { folder, room, state, now, .. } = self;
+        let Kept { folder, mut room, state, now, .. } = self;
+        room.finish();
         drop(room);
         let now = Now { mono_ms: 0, ..now };
         let (room, problems) = Alerts::open(config(json!({})), folder.path(), now);
@@ -332,4 +333,65 @@ fn the_journal_is_written_anew_before_it_grows_without_end() {
     let lines = k.folder.read("alerts/alert-journal.log").iter().filter(|b| **b == b'\n').count();
     assert!(lines < 1_100, "{lines} lines for one alert");
     assert_eq!(k.room.engine.active().len(), 1);
+}
+
+#[test]
+fn nothing_is_written_while_nothing_changes() {
+    let mut k = Kept::new();
+    k.cpu(95.0).poll();
+    k.state.storage[0].usage = 91.0;
+    k.poll();
+    // The file of active alerts is written within a quarter of an hour.
+    k.now = k.now.plus(Duration::from_secs(1_000));
+    k.poll();
+    let before = k.room.written();
+    for n in 0..2_000 {
+        k.cpu(91.0 + f64::from(n % 8)).poll();
+    }
+    assert_eq!(k.room.engine.active().len(), 2);
+    assert_eq!(k.room.written(), before, "two active alerts for hours, with other figures each time");
+}
+
+#[test]
+fn a_thousand_transitions_in_an_hour_cost_a_bounded_number_of_bytes() {
+    let mut k = Kept::new();
+    // A large installation in trouble: 500 alerts that stay.
+    for vmid in 1_000..1_500 {
+        let mut guest = guest(vmid, "alpha");
+        (guest.r#type, guest.cpu) = ("qemu".into(), 0.95);
+        k.state.vms.push(guest.into());
+    }
+    k.poll();
+    assert_eq!(k.room.engine.active().len(), 500);
+    let before = k.room.written();
+    let mut transitions = 0;
+    for n in 0..360 {
+        for guest in 0..3 {
+            let vm = (n * 3 + guest) % 500;
+            k.state.vms[vm + 1].cpu = if (n * 3 + guest) / 500 % 2 == 0 { 0.01 } else { 0.95 };
+            transitions += 1;
+        }
+        k.poll();
+    }
+    assert!(transitions > 1_000 && k.all().len() > 500);
+    let bytes = k.room.written().bytes - before.bytes;
+    let each = bytes / transitions;
+    println!("{transitions} transitions among 500 alerts: {bytes} bytes, {each} for each");
+    assert!(each < 2_000, "{each} bytes for each transition");
+}
+
+#[test]
+fn the_memory_is_read_as_far_as_it_was_written() {
+    let mut k = Kept::new();
+    k.cpu(95.0).poll();
+    k.state.storage[0].usage = 91.0;
+    k.poll();
+    let k = k.restart();
+    let whole = k.folder.read("alerts/alert-memory.json");
+    let ids = |bytes: &[u8]| Memory::read(bytes).unwrap().alerts.into_keys().collect::<Vec<_>>();
+    assert_eq!(ids(&whole), ["lab-alpha-101-cpu", "lab-alpha-local-usage"]);
+    let first = whole.iter().position(|b| *b == b'\n').expect("a document and a change");
+    for cut in first..whole.len() {
+        assert_eq!(ids(&whole[..cut]), ["lab-alpha-101-cpu"], "cut at {cut}");
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::super::bench::{config, guest, node, pbs, source, storage};
 use super::oracle::Oracle;
-use pulse::alerts::{Config, Engine, Lists, Memory, Poll, Source, Step, Transition};
-use pulse::model::{Alert, Guest, Lent, Now, State, Time};
+use pulse::alerts::history::{self, History};
+use pulse::alerts::{Config, Engine, Ledger, Lists, Memory, Poll, Source, Step, Transition, Write, journal};
+use pulse::model::{Guest, Lent, Now, State, Time};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -11,9 +12,6 @@ const CONNECTIONS: usize = 5;
 const GUESTS: i64 = 100;
 const EIGHT_WEEKS_MS: u64 = 8 * 7 * 86_400_000;
 const START_MS: i64 = 1_756_288_800_000;
-/// What a process must not lose when it is killed.
-type Files = (Vec<u8>, Vec<u8>);
-
 /// SplitMix64: the same numbers on every machine.
 pub struct Chance(u64);
 
@@ -43,7 +41,11 @@ pub struct World {
     pub now: Now,
     /// Time that passed; the monotonic clock begins anew with each process.
     passed_ms: u64,
-    saved: Files,
+    /// What a process leaves when it is killed: the journal and the memory, as on the disk.
+    journal: Vec<u8>,
+    memory: Vec<u8>,
+    history: History,
+    ledger: Ledger,
     /// Deleted guests that may come back, and whole connections that were removed.
     deleted: Vec<Lent<Guest>>,
     removed: Option<(String, State)>,
@@ -111,7 +113,10 @@ impl World {
             state,
             now,
             passed_ms: 0,
-            saved: Files::default(),
+            journal: Vec::new(),
+            memory: Vec::new(),
+            history: History::default(),
+            ledger: Ledger::default(),
             deleted: Vec::new(),
             removed: None,
             oracle,
@@ -157,8 +162,14 @@ impl World {
     }
 
     fn save(&mut self) {
-        let active = serde_json::to_vec(&self.engine.active()).unwrap();
-        self.saved = (active, self.engine.memory(self.now).to_file());
+        match self.ledger.write(&self.engine, self.now) {
+            Write::Nothing => {}
+            Write::Append(line) => self.memory.extend(line),
+            Write::Whole(memory) => self.memory = memory,
+        }
+        if self.history.is_bloated() {
+            self.journal = self.history.journal(&self.engine);
+        }
     }
 
     /// One poll of a connection, ten seconds after the last.
@@ -191,6 +202,9 @@ impl World {
             let told: Vec<String> = step.outgoing.iter().map(told).collect();
             let at = self.passed_ms / 1_000;
             println!("{at} s: {:?} {told:?}", super::super::bench::brief(&step.transitions));
+        }
+        for transition in &step.transitions {
+            self.history.note(transition, &mut self.journal);
         }
         self.oracle.take(step, &self.state, self.passed_ms);
     }
@@ -367,9 +381,11 @@ impl World {
         let file = self.engine.config().to_file();
         let mut engine = Engine::new(Config::from_file(&file, "UTC").unwrap());
         self.now.mono_ms = 0;
-        let active: Vec<Alert> = serde_json::from_slice(&self.saved.0).unwrap();
-        engine.restore(active, Some(Memory::read(&self.saved.1).unwrap()), self.now);
-        self.engine = engine;
+        let journal = journal::decode(&self.journal);
+        assert_eq!(journal.broken, 0);
+        let active = history::reconcile(journal.lines, Vec::new()).active;
+        engine.restore(active, Some(Memory::read(&self.memory).unwrap()), self.now);
+        (self.engine, self.ledger) = (engine, Ledger::default());
         self.expect();
         self.oracle.restarted();
         self.nothing_changed("a restart");
