@@ -158,8 +158,9 @@ fn what_was_cleared_by_hand_and_then_fine_is_raised_again_also_after_a_crash() {
     assert_eq!(k.room.engine.active().len(), 1);
 }
 
+// Row 71: a crash between rename and write lost the main file, and a corrupt one was not replaced by the backup.
 #[test]
-fn a_process_that_is_killed_loses_no_transition_and_invents_none() {
+fn row_71_a_process_that_is_killed_loses_no_transition_and_invents_none() {
     let mut k = Kept::new();
     k.incident(85.0);
     k.cpu(95.0).poll();

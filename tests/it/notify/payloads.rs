@@ -450,8 +450,9 @@ fn custom_templates_stay_valid_whatever_the_names() {
     assert_eq!(body(&sent(&fields, &single()))["k"], "v https://192.0.2.10:8006 91.2%");
 }
 
+// Row 77: rates were printed as percent, and `0.0%` for what is offline.
 #[test]
-fn alerts_without_figures_have_none_in_the_message() {
+fn row_77_alerts_without_figures_have_none_in_the_message() {
     let mut offline = item(alert("node-offline-pve1-alpha", "critical"));
     offline.unit = Unit::None;
     offline.alert.value = 0.0;
