@@ -141,6 +141,13 @@ fn every_figure_of_a_thousand_guests_is_the_truth() {
     let files = |key: &str| state["pveBackups"][key].as_array().unwrap().len();
     assert_eq!(files("storageBackups"), real.iter().map(|g| g.backups).sum::<usize>());
     assert_eq!(files("guestSnapshots"), real.iter().map(|g| g.snapshots).sum::<usize>());
+    // Memory in a snapshot takes twice the guest's and some room on the simulated storages.
+    let with_memory = state["pveBackups"]["guestSnapshots"].as_array().unwrap().iter().filter(|s| s["vmstate"] == true);
+    for snapshot in with_memory.clone() {
+        let of = truth.guest(0, bytes(snapshot, "vmid") as u32).unwrap();
+        assert_eq!(snapshot["size"], of.memory_max * 2 + (500 << 20), "{snapshot}");
+    }
+    assert!(with_memory.count() > 20);
     let on_pbs = state["pbsBackups"].as_array().unwrap().len();
     assert_eq!(on_pbs, truth.datastores.iter().map(|d| d.snapshots).sum::<usize>());
     assert!(files("storageBackups") > 4000 && on_pbs > 2500);

@@ -63,6 +63,19 @@ pub fn content(ask: &Ask) -> Outcome {
             ..Volume::default()
         }));
     }
+    if wanted("images") {
+        let here = pve.guests.iter().filter(|g| g.storage == storage.name);
+        let here = here.filter(|g| storage.shared || pve.node_of(g, ask.t) == node);
+        let states = here.flat_map(|g| g.snapshots.iter().filter(|s| s.vmstate).map(move |s| (g, s)));
+        volumes.extend(states.map(|(g, snapshot)| Volume {
+            volid: format!("{}:vm-{}-state-{}", storage.name, g.vmid, snapshot.name),
+            content: "images",
+            format: "raw",
+            size: g.maxmem * 2 + 500 * MIB,
+            vmid: Some(g.vmid),
+            ..Volume::default()
+        }));
+    }
     if wanted("iso") {
         volumes.push(file(storage, "iso", "iso/debian-12.11.0-amd64-netinst.iso", "iso", 670 * MIB, ask));
     }

@@ -126,6 +126,15 @@ pub fn snapshots(instance: &str, node: &str, sort: Sort, vmid: i64, items: &[Sna
     .collect()
 }
 
+/// The volume with a guest's memory that belongs to a snapshot, `vm-101-state-before`: VMID, name, bytes. The size of
+/// the disks' part of a snapshot is not to be had.
+pub fn state_volume(item: &ContentItem) -> Option<((i64, String), i64)> {
+    let file = item.volid.rsplit(['/', ':']).next()?;
+    let (vmid, name) = file.strip_prefix("vm-")?.split_once("-state-")?;
+    let name = [".raw", ".qcow2"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    Some(((vmid.parse().ok()?, name.to_owned()), item.size.filter(|s| *s > 0)?))
+}
+
 /// Newest backup of guests: whose it is, and when.
 ///
 /// The rule: a task or a file on a PVE storage belongs to the guest of its own connection with its sort and VMID (a
@@ -263,6 +272,18 @@ mod tests {
         assert_eq!((bad.status.as_str(), bad.error.as_str(), bad.vmid), ("job errors", "job errors", 0));
         assert_eq!(task("lab", "alpha", &item("WARNINGS: 1", Some(200), "1")).unwrap().error, "");
         assert_eq!(task("lab", "alpha", &TaskItem { kind: "qmstart".into(), ..item("OK", Some(1), "1") }), None);
+    }
+
+    #[test]
+    fn the_memory_in_a_snapshot_is_found_by_the_name_of_its_volume() {
+        let size =
+            |volid: &str| state_volume(&ContentItem { volid: volid.into(), size: Some(5), ..ContentItem::default() });
+        let found = Some(((101, "before-2.0".to_owned()), 5));
+        assert_eq!(size("local-zfs:vm-101-state-before-2.0"), found);
+        assert_eq!(size("nas:101/vm-101-state-before-2.0.raw"), found);
+        for other in ["local-zfs:vm-101-disk-0", "nas:101/vm-x-state-y", "nas:backup/vzdump-qemu-101-state-x", ""] {
+            assert_eq!(size(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) enum Topic {
     Tasks(String),
     /// Node and storage.
     Content(String, String),
+    /// Node and storage: volumes with the memory of guests that was kept in snapshots.
+    States(String, String),
     Ha,
     ReplicationJobs,
     Replication(String),
@@ -111,6 +113,7 @@ impl Topic {
             | NodeStorage(n)
             | Tasks(n)
             | Content(n, _)
+            | States(n, _)
             | Replication(n)
             | Zfs(n)
             | Disks(n)
@@ -137,7 +140,7 @@ impl Topic {
             NodeStorage(_) => "nodes/{node}/storage",
             Version => "version",
             Tasks(_) => "nodes/{node}/tasks",
-            Content(..) => "nodes/{node}/storage/{storage}/content",
+            Content(..) | States(..) => "nodes/{node}/storage/{storage}/content",
             Ha => "cluster/ha/status/current",
             ReplicationJobs => "cluster/replication",
             Replication(_) => "nodes/{node}/replication",
@@ -169,6 +172,7 @@ impl Topic {
         let with_node = self.kind().replacen("{node}", self.node(), 1);
         match self {
             Topic::Content(_, storage) => with_node.replacen("{storage}", storage, 1),
+            Topic::States(_, storage) => with_node.replacen("{storage}", storage, 1) + " images",
             Topic::Smart(_, device) => format!("{with_node} {device}"),
             _ => with_node,
         }
@@ -186,7 +190,7 @@ impl Topic {
             Content(..) => 5 * MINUTE,
             // In a cluster only for the members' fingerprints; a host of its own is asked for it in every cycle.
             Nodes | ReplicationJobs | NotBackedUp | Zfs(_) | Services(_) => 10 * MINUTE,
-            Disks(_) | Smart(..) => 30 * MINUTE,
+            Disks(_) | Smart(..) | States(..) => 30 * MINUTE,
             Version => 6 * 60 * MINUTE,
             Subscription(_) | Updates(_) | Certificates(_) => 24 * 60 * MINUTE,
             Guest(_, _, what) => what.period(),
@@ -198,6 +202,7 @@ impl Topic {
         use Topic::*;
         match self {
             Content(..) => "Datastore.AllocateSpace",
+            States(..) => "Datastore.Audit",
             NodeStorage(_) | StorageDefinitions => "Datastore.Audit",
             Updates(_) => "Sys.Modify",
             Guest(_, _, what) => match what {
@@ -217,7 +222,7 @@ impl Topic {
             // A guest agent that is there answers at once.
             Topic::Guest(_, _, what) if what.is_agent() => usual.min(3 * SECOND),
             Topic::Guest(..) | Topic::NodeStatus(_) | Topic::NodeStorage(_) => usual.min(5 * SECOND),
-            Topic::Content(..) => MINUTE,
+            Topic::Content(..) | Topic::States(..) => MINUTE,
             Topic::Disks(_) | Topic::Smart(..) | Topic::Updates(_) | Topic::Ceph => usual.max(30 * SECOND),
             _ => usual,
         }
@@ -236,6 +241,7 @@ impl Topic {
             Tasks(n) if since > 0 => of(n, &format!("tasks?source=all&typefilter=vzdump&limit=500&since={since}")),
             Tasks(n) => of(n, "tasks?source=all&typefilter=vzdump&limit=500"),
             Content(n, storage) => of(n, &format!("storage/{}/content?content=backup", segment(storage))),
+            States(n, storage) => of(n, &format!("storage/{}/content?content=images", segment(storage))),
             Replication(n) => of(n, "replication"),
             Zfs(n) => of(n, "disks/zfs"),
             // Without this PVE asks every disk for SMART, which wakes sleeping ones.
@@ -297,7 +303,7 @@ impl Ask {
             T::NodeStorage(_) => Got::NodeStorage(client.get::<List<_>>(path, within)?.0),
             T::Version => Got::Version(client.get(path, within)?),
             T::Tasks(_) => Got::Tasks(client.get::<List<_>>(path, within)?.0),
-            T::Content(..) => Got::Content(client.get::<List<_>>(path, within)?.0),
+            T::Content(..) | T::States(..) => Got::Content(client.get::<List<_>>(path, within)?.0),
             T::Ha => Got::Ha(client.get::<List<_>>(path, within)?.0),
             T::ReplicationJobs | T::Replication(_) => Got::Replication(client.get::<List<_>>(path, within)?.0),
             T::NotBackedUp => Got::NotBackedUp(client.get::<List<_>>(path, within)?.0),

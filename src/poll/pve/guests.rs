@@ -271,6 +271,11 @@ impl Kept {
         }
     }
 
+    /// Some snapshot of it holds its memory, too.
+    pub fn keeps_memory(&self, mono_ms: u64) -> bool {
+        held(&self.snapshots, mono_ms).is_some_and(|all| all.iter().any(|s| s.vmstate == Some(true)))
+    }
+
     /// Its snapshots with the ids of where it is now.
     pub fn snapshots(&self, instance: &str, mono_ms: u64) -> Vec<GuestSnapshot> {
         let all = held(&self.snapshots, mono_ms).map_or(&[][..], Vec::as_slice);

@@ -75,6 +75,8 @@ pub(super) struct PvePoll {
     definitions: Option<Held<Vec<StorageDefinition>>>,
     /// By node (`shared` for shared ones) and storage.
     files: BTreeMap<(String, String), Held<Vec<StorageBackup>>>,
+    /// Bytes of the memory kept in snapshots, by node and storage, and then VMID and name.
+    states: BTreeMap<(String, String), Held<BTreeMap<(i64, String), i64>>>,
     /// Those whose list grew too old to be shown.
     aged_files: BTreeSet<(String, String)>,
     coverage: Option<Held<Coverage>>,
@@ -127,6 +129,7 @@ impl PvePoll {
             rates: Rates::default(),
             definitions: None,
             files: BTreeMap::new(),
+            states: BTreeMap::new(),
             aged_files: BTreeSet::new(),
             coverage: None,
             ceph: None,

@@ -19,6 +19,7 @@ impl PvePoll {
         let before = self.files.len();
         self.files.retain(|key, _| exists(key));
         self.aged_files.retain(exists);
+        self.states.retain(|key, h| exists(key) && h.get(now.mono_ms).is_some());
         self.changed.files |= self.files.len() != before;
     }
 

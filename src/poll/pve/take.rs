@@ -148,6 +148,12 @@ impl PvePoll {
                 self.changed.ceph |= replace(&mut self.ceph, ceph, now);
             }
             (Topic::Content(node, storage), Got::Content(items)) => self.keep_files(node, storage, &items, now),
+            (Topic::States(node, storage), Got::Content(items)) => {
+                let sizes = items.iter().filter_map(backup::state_volume).collect();
+                let key = (node.clone(), storage.clone());
+                self.changed.snapshots |= self.states.get(&key).map(Held::any) != Some(&sizes);
+                self.states.insert(key, Held::new(sizes, now));
+            }
             (Topic::Guest(_, vmid, what), got) => self.keep_guest(*vmid, *what, got, now),
             (topic, got) => self.keep_node(topic, got, ask.since, now),
         }

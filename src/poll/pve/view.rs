@@ -4,7 +4,7 @@
 use super::ask::Topic;
 use super::nodes::Kept;
 use super::{Changed, PvePoll};
-use crate::model::{Cluster, Coverage, Guest, Now, Storage, StorageBackup};
+use crate::model::{Cluster, Coverage, Guest, GuestSnapshot, Now, Storage, StorageBackup};
 use crate::poll::derive::guest::Sort;
 use crate::poll::derive::storage::OfNode;
 use crate::poll::derive::{Source, disks, guest, node, storage};
@@ -144,11 +144,25 @@ impl PvePoll {
         storage::all(&source, held(&self.definitions, mono_ms).map(Vec::as_slice), &lists)
     }
 
-    /// Storages that hold backups, each once: shared ones at the first online node where they are active.
+    /// Storages that hold backups.
     pub(super) fn backup_storages(&self, mono_ms: u64) -> Vec<Topic> {
+        self.storages_with("backup", mono_ms).into_iter().map(|(node, storage)| Topic::Content(node, storage)).collect()
+    }
+
+    /// Where the memory of snapshots may lie, if there is any.
+    fn state_storages(&self, mono_ms: u64) -> Vec<Topic> {
+        if !self.guests.iter().any(|g| g.keeps_memory(mono_ms)) {
+            return Vec::new();
+        }
+        self.storages_with("images", mono_ms).into_iter().map(|(node, storage)| Topic::States(node, storage)).collect()
+    }
+
+    /// Node and name of the active storages for some content, each once: shared ones at the first online node where
+    /// they are active.
+    fn storages_with(&self, content: &str, mono_ms: u64) -> BTreeSet<(String, String)> {
         let mut out: BTreeSet<(String, String)> = BTreeSet::new();
         for s in self.storages(mono_ms) {
-            if !s.active || !s.content.split(',').any(|c| c == "backup") {
+            if !s.active || !s.content.split(',').any(|c| c == content) {
                 continue;
             }
             let online = |n: &str| self.nodes.get(n).is_some_and(|k| k.seen.is_online());
@@ -161,7 +175,7 @@ impl PvePoll {
                 out.insert((node.clone(), s.name.clone()));
             }
         }
-        out.into_iter().map(|(node, storage)| Topic::Content(node, storage)).collect()
+        out
     }
 
     /// What is asked beside the cycle, in the order of its worth.
@@ -173,6 +187,7 @@ impl PvePoll {
         if self.target.monitor.backups {
             all.extend(each(Topic::Tasks));
             all.extend(self.backup_storages(mono_ms));
+            all.extend(self.state_storages(mono_ms));
         }
         if clustered {
             all.extend([Topic::Ha, Topic::Nodes, Topic::ReplicationJobs]);
@@ -203,9 +218,7 @@ impl PvePoll {
         Slow {
             backup_tasks: changed.tasks.then(|| nodes().flat_map(|n| n.tasks().cloned()).collect()),
             storage_backups: changed.files.then(|| self.all_files(ms)),
-            guest_snapshots: changed
-                .snapshots
-                .then(|| self.guests.iter().flat_map(|g| g.snapshots(instance, ms)).collect()),
+            guest_snapshots: changed.snapshots.then(|| self.all_snapshots(ms)),
             pbs_backups: None,
             backups_aged: !self.aged_files.is_empty(),
             replication: changed
@@ -216,6 +229,17 @@ impl PvePoll {
             physical_disks: changed.disks.then(|| nodes().flat_map(|n| n.disks(instance, ms)).collect()),
             coverage: (changed.coverage || changed.files || changed.snapshots).then(|| self.coverage_now(ms)),
         }
+    }
+
+    fn all_snapshots(&self, mono_ms: u64) -> Vec<GuestSnapshot> {
+        let sizes = || self.states.values().filter_map(|h| h.get(mono_ms));
+        let mut all: Vec<GuestSnapshot> =
+            self.guests.iter().flat_map(|g| g.snapshots(&self.target.instance, mono_ms)).collect();
+        for snapshot in all.iter_mut().filter(|s| s.vmstate) {
+            let key = (snapshot.vmid, snapshot.name.clone());
+            snapshot.size = sizes().find_map(|of| of.get(&key)).copied();
+        }
+        all
     }
 
     /// Guests without a job, and backups without a guest.
