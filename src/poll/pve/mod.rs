@@ -51,6 +51,9 @@ const NO_FILES_MS: u64 = 6 * 60 * 60 * 1000;
 
 type Answer = Result<Got, Error>;
 
+/// Bytes of the memory kept in a snapshot, by VMID and name.
+type StateSizes = BTreeMap<(i64, String), i64>;
+
 /// Everything about one PVE connection.
 pub(super) struct PvePoll {
     target: Target,
@@ -76,7 +79,7 @@ pub(super) struct PvePoll {
     /// By node (`shared` for shared ones) and storage.
     files: BTreeMap<(String, String), Held<Vec<StorageBackup>>>,
     /// Bytes of the memory kept in snapshots, by node and storage, and then VMID and name.
-    states: BTreeMap<(String, String), Held<BTreeMap<(i64, String), i64>>>,
+    states: BTreeMap<(String, String), Held<StateSizes>>,
     /// Those whose list grew too old to be shown.
     aged_files: BTreeSet<(String, String)>,
     coverage: Option<Held<Coverage>>,
