@@ -60,6 +60,7 @@ impl Settings {
             allow_embedding: system.allow_embedding,
             allowed_embed_origins: words(&system.allowed_embed_origins),
             discovery_enabled: discovery_enabled.unwrap_or(system.discovery_enabled),
+            backfill: env.flag("PULSE_BACKFILL").unwrap_or(true),
             discovery_subnet: or_default(subnet.unwrap_or(&system.discovery_subnet), "auto"),
             connection_timeout: timeout(env, system, &mut locked, notes),
             pve_polling: polling(

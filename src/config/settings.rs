@@ -26,6 +26,8 @@ pub struct Settings {
     pub allow_embedding: bool,
     pub allowed_embed_origins: Vec<String>,
     pub discovery_enabled: bool,
+    /// `PULSE_BACKFILL`; on unless set otherwise: charts of a new connection begin with what Proxmox recorded.
+    pub backfill: bool,
     /// `auto`, or ranges separated by commas.
     pub discovery_subnet: String,
     /// A request to Proxmox may take this long.

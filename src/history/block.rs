@@ -49,18 +49,18 @@ impl Builder {
     }
 
     pub fn push(&mut self, id: Id, figures: &[Figures]) {
-        let from = self.chunks.len();
-        write_chunk(&mut self.chunks, figures.get(..self.slots as usize).unwrap_or(figures));
-        let chunk = self.chunks.get(from..).unwrap_or_default();
-        if chunk == [0] {
-            self.chunks.truncate(from);
-            return;
+        if let Some(chunk) = chunk_of(figures.get(..self.slots as usize).unwrap_or(figures)) {
+            self.push_chunk(id, &chunk);
         }
+    }
+
+    /// A chunk that was made before, of as many slots as the block has.
+    pub fn push_chunk(&mut self, id: Id, chunk: &[u8]) {
         let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let crc = crc32(chunk);
-        for number in [id, length, crc] {
+        for number in [id, length, crc32(chunk)] {
             self.entries.extend_from_slice(&number.to_le_bytes());
         }
+        self.chunks.extend_from_slice(chunk);
         self.count += 1;
     }
 
@@ -150,19 +150,18 @@ pub fn chunk(head: &Head, place: &Place, chunk: &[u8]) -> Option<Vec<Figures>> {
     Some(figures)
 }
 
-fn write_chunk(out: &mut Vec<u8>, figures: &[Figures]) {
-    let at = out.len();
-    out.push(0);
+/// One subject's chunk; `None` when nothing is known of it.
+pub fn chunk_of(figures: &[Figures]) -> Option<Vec<u8>> {
+    let mut out = vec![0];
     let mut mask = 0u8;
     for column in 0..MOST_METRICS {
         if figures.iter().filter_map(|f| f.get(column)).any(|s| !s.is_gap()) {
             mask |= 1 << column;
-            write_column(out, figures, column);
+            write_column(&mut out, figures, column);
         }
     }
-    if let Some(byte) = out.get_mut(at) {
-        *byte = mask;
-    }
+    *out.first_mut()? = mask;
+    (mask != 0).then_some(out)
 }
 
 fn write_column(out: &mut Vec<u8>, figures: &[Figures], column: usize) {

@@ -2,6 +2,7 @@
 //! it. Files are only ever appended to and deleted whole:
 //!
 //! - `names`: frames of names, one for each subject;
+//! - `past`: marks of what Proxmox recorded and is complete, see [`super::past`];
 //! - `1m-<n>`: rows; `5m-<n>`, `30m-<n>`, `4h-<n>`: blocks. `n` counts spans of [`Tier::file_slots`] slots since 1970.
 
 use super::tier::Tier;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub const NAMES: &str = "names";
+pub const PAST: &str = "past";
 
 /// One folder of append-only files. Names are single components.
 pub trait Storage: Send + Sync {
@@ -70,6 +72,8 @@ pub struct Flush {
     pub appends: Vec<Append>,
     /// Files that must survive a power cut from now on.
     pub sync: BTreeSet<String>,
+    /// Frames that say what is complete; written when all that they speak of is synced.
+    pub marks: Vec<u8>,
     /// Files whose time has passed.
     pub remove: Vec<String>,
 }
@@ -81,13 +85,14 @@ pub struct Flushed {
     /// Tickets of what was appended, and where it begins.
     pub placed: Vec<(u64, u64)>,
     pub synced: BTreeSet<String>,
+    pub marks_written: bool,
     pub failure: Option<String>,
 }
 
 impl Flush {
     /// Bytes it appends.
     pub fn bytes(&self) -> usize {
-        self.names.len() + self.appends.iter().map(|a| a.frame.len()).sum::<usize>()
+        self.names.len() + self.marks.len() + self.appends.iter().map(|a| a.frame.len()).sum::<usize>()
     }
 
     /// Performs the steps in order and stops at the first that fails; what is left undone comes with the next flush.
@@ -117,6 +122,12 @@ impl Flush {
         if !self.sync.is_empty() {
             storage.sync_folder()?;
         }
+        if !self.marks.is_empty() {
+            storage.append(PAST, &self.marks)?;
+            storage.sync(PAST)?;
+            storage.sync_folder()?;
+        }
+        done.marks_written = true;
         for file in &self.remove {
             storage.remove(file)?;
         }

@@ -7,12 +7,13 @@ use super::file::{NAMES, Storage, parse_name};
 use super::frame::{Content, HEAD_BYTES, Head, crc32, next_head, u32_at};
 use super::key::{Id, Subjects};
 use super::names;
+use super::past;
 use super::query::read_block;
 use super::row::Row;
 use super::store::{Closed, History, MEMORY_ROWS};
 use super::tier::Tier;
 use crate::model::Now;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ const WINDOW_BYTES: usize = 64 << 10;
 pub struct Loaded {
     storage: Arc<dyn Storage>,
     subjects: Subjects,
+    past: BTreeMap<Box<str>, usize>,
     files: BTreeSet<String>,
     rows: Vec<Closed>,
     blocks: Blocks,
@@ -36,6 +38,7 @@ pub struct Loaded {
 pub fn load(storage: Arc<dyn Storage>) -> io::Result<Loaded> {
     let mut loaded = Loaded {
         subjects: names::load(&*storage)?,
+        past: past::load(&*storage)?,
         storage,
         files: BTreeSet::new(),
         rows: Vec::new(),
@@ -182,6 +185,7 @@ impl History {
         history.pending.enabled = true;
         history.pending.found(loaded.files);
         history.subjects = loaded.subjects;
+        history.past = loaded.past;
         history.blocks = loaded.blocks;
         history.minutes = loaded.rows.into();
         let current = now.unix_secs();

@@ -14,6 +14,7 @@ mod live;
 mod load;
 pub mod metric;
 mod names;
+pub mod past;
 mod pending;
 pub mod plan;
 mod query;

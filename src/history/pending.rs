@@ -22,6 +22,7 @@ pub struct Pending {
     pub enabled: bool,
     names: Vec<Id>,
     appends: VecDeque<Append>,
+    marks: Vec<u8>,
     remove: Vec<String>,
     /// The files there are, but for `names`.
     files: BTreeSet<String>,
@@ -31,6 +32,7 @@ pub struct Pending {
     in_flight_ms: Option<u64>,
     names_in_flight: usize,
     removes_in_flight: usize,
+    marks_in_flight: usize,
     next_ticket: u64,
     /// Why the last flush failed.
     pub failure: Option<String>,
@@ -40,6 +42,13 @@ impl Pending {
     pub fn name(&mut self, id: Id) {
         if self.enabled {
             self.names.push(id);
+        }
+    }
+
+    /// Queues a frame that says that what was queued before it is complete.
+    pub fn mark(&mut self, frame: Vec<u8>) {
+        if self.enabled {
+            self.marks.extend(frame);
         }
     }
 
@@ -80,7 +89,8 @@ impl Pending {
 
     /// The next flush; `None` while one is being performed or when there is nothing to write.
     pub fn flush(&mut self, now: Now, subjects: &Subjects, finally: bool) -> Option<Flush> {
-        let nothing = self.appends.is_empty() && self.names.is_empty() && self.remove.is_empty();
+        let nothing =
+            self.appends.is_empty() && self.names.is_empty() && self.remove.is_empty() && self.marks.is_empty();
         let sync_now = finally && !self.unsynced.is_empty();
         let under_way = self.in_flight_ms.is_some_and(|since| now.mono_ms < since.saturating_add(LOST_MS));
         if !self.enabled || (under_way && !finally) || (nothing && !sync_now) {
@@ -93,13 +103,15 @@ impl Pending {
             }
         }
         flush.remove = self.remove.clone();
+        flush.marks = self.marks.clone();
         self.unsynced.extend(flush.appends.iter().map(|a| a.file.clone()));
-        if finally || self.rows_since_sync >= ROWS_A_SYNC {
+        if finally || self.rows_since_sync >= ROWS_A_SYNC || !flush.marks.is_empty() {
             flush.sync = self.unsynced.clone();
         }
         self.in_flight_ms = Some(now.mono_ms);
         self.names_in_flight = self.names.len();
         self.removes_in_flight = self.remove.len();
+        self.marks_in_flight = self.marks.len();
         Some(flush)
     }
 
@@ -108,6 +120,9 @@ impl Pending {
         self.in_flight_ms = None;
         if done.names_written {
             self.names.drain(..self.names_in_flight.min(self.names.len()));
+        }
+        if done.marks_written {
+            self.marks.drain(..self.marks_in_flight.min(self.marks.len()));
         }
         self.appends.retain(|a| !done.placed.iter().any(|(ticket, _)| *ticket == a.ticket));
         self.unsynced.retain(|file| !done.synced.contains(file));

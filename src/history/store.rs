@@ -13,7 +13,7 @@ use super::pending::Pending;
 use super::row::Row;
 use super::tier::{RING_SLOT_SECS, RING_SLOTS, Tier};
 use crate::model::{Now, State};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Rows of minutes that stay in memory: four hours.
@@ -56,6 +56,8 @@ pub struct History {
     pub(super) blocks: Blocks,
     pub(super) pending: Pending,
     pub(super) storage: Option<Arc<dyn Storage>>,
+    /// How many stages of what Proxmox recorded are complete, by connection.
+    pub(super) past: BTreeMap<Box<str>, usize>,
     expired_hour: i64,
 }
 
@@ -79,6 +81,7 @@ impl History {
             blocks: Blocks::default(),
             pending: Pending::default(),
             storage: None,
+            past: BTreeMap::new(),
             expired_hour: 0,
         }
     }

@@ -219,10 +219,12 @@ impl Core {
         self.expect_alerts_of(&wanted);
         let settings = self.config.settings.clone();
         let nodes = self.config.nodes.get().clone();
+        // A stage that does not exist is complete.
+        let past = |n: &crate::config::Node| if settings.backfill { self.history.past_of(&n.name) } else { usize::MAX };
         self.pollers.follow(if settings.mock {
             Vec::new()
         } else {
-            nodes.usable().map(|n| target(n, &settings)).collect()
+            nodes.usable().map(|n| target(n, &settings, past(n))).collect()
         });
     }
 }

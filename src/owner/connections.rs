@@ -2,7 +2,7 @@
 
 use crate::model::{Now, Time};
 use crate::order::Pairs;
-use crate::poll::{Failure, Kind, Report, Said, Statistics, Version};
+use crate::poll::{Failure, Kind, Progress, Report, Said, Statistics, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +81,14 @@ impl Connections {
         for c in self.by_key.values_mut() {
             c.fresh = false;
         }
+    }
+
+    /// How far the past of all connections that are being asked for it has come into the charts.
+    pub fn past(&self) -> Option<Progress> {
+        self.by_key
+            .values()
+            .filter_map(|c| c.statistics.past)
+            .reduce(|a, b| Progress { done: a.done + b.done, total: a.total + b.total })
     }
 
     /// Requests to all hosts since the start: sent, failed.

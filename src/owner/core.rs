@@ -87,6 +87,9 @@ impl Core {
         if !self.connections.note(&mut report) {
             return;
         }
+        if let Some(past) = report.past.take() {
+            self.history.take_past(&report.instance, &past);
+        }
         self.note_members(&report);
         let answered = report.reachable.then(|| (report.kind, report.instance.clone()));
         let polled = Polled::of(&report);

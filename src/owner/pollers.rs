@@ -51,13 +51,15 @@ impl Pollers {
     }
 }
 
-/// Members found while polling are written to the configuration; that alone is no reason to begin anew.
+/// Members found while polling are written to the configuration, and the past is known sooner or later; that alone is no
+/// reason to begin anew.
 fn same(a: &Target, b: &Target) -> bool {
-    Target { endpoints: Vec::new(), ..a.clone() } == Target { endpoints: Vec::new(), ..b.clone() }
+    let known = |t: &Target| Target { endpoints: Vec::new(), past: 0, ..t.clone() };
+    known(a) == known(b)
 }
 
-/// What a configured connection's poller is told.
-pub(super) fn target(node: &Node, settings: &Settings) -> Target {
+/// What a configured connection's poller is told. `past`: so many stages of its past are known.
+pub(super) fn target(node: &Node, settings: &Settings, past: usize) -> Target {
     let m = node.monitor;
     Target {
         instance: node.name.clone(),
@@ -79,6 +81,7 @@ pub(super) fn target(node: &Node, settings: &Settings) -> Target {
             Kind::Pve => settings.pve_polling,
             Kind::Pbs => settings.pbs_polling,
         },
+        past,
     }
 }
 

@@ -139,6 +139,7 @@ impl Ledger {
             stale: self.stale(now),
             panics: 0,
             over_budget,
+            past: None,
         }
     }
 }

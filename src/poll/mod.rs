@@ -18,8 +18,8 @@ pub(crate) mod tests;
 mod worker;
 
 pub use report::{
-    Endpoint, EndpointState, ErrorSeen, Failure, FailureClass, Kind, Live, Onboot, Report, Said, Slow, Statistics,
-    Version,
+    Endpoint, EndpointState, ErrorSeen, Failure, FailureClass, Kind, Live, Onboot, Progress, Report, Said, Slow,
+    Statistics, Version,
 };
 pub use target::{Monitor, Target};
 pub use worker::{Handle, start};

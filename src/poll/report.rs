@@ -1,6 +1,7 @@
 //! What a connection's thread tells the owner after each cycle: a complete view of the connection, ready to be shown.
 //! Plain values. The owner replaces; it never merges.
 
+use crate::history::past::Batch;
 use crate::model::{
     BackupTask, Ceph, Cluster, Coverage, Guest, GuestSnapshot, Node, Now, PbsBackup, PbsInstance, PhysicalDisk,
     ReplicationJob, Storage, StorageBackup, Time, ZfsPool,
@@ -34,6 +35,8 @@ pub struct Report {
     /// Only what changed since the last report.
     pub slow: Slow,
     pub statistics: Statistics,
+    /// What Proxmox recorded before Pulse was there.
+    pub past: Option<Batch>,
     /// The members of the cluster, when they were asked for and differ from what the target named.
     pub endpoints: Option<Vec<Endpoint>>,
 }
@@ -154,6 +157,15 @@ pub struct Statistics {
     pub panics: u32,
     /// Whether the last cycle ran out of time and left work for the next.
     pub over_budget: bool,
+    /// How far the past has come into the charts; `None` when that is over, or not wanted.
+    pub past: Option<Progress>,
+}
+
+/// So much of something is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub done: usize,
+    pub total: usize,
 }
 
 /// One way to reach the instance.

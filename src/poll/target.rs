@@ -16,6 +16,8 @@ pub struct Target {
     pub monitor: Monitor,
     /// Time from the start of one cycle to the start of the next; at least 5 s, 10 s unless configured otherwise.
     pub interval: Duration,
+    /// How many stages of what Proxmox recorded are in the charts already (`history::past::Stage`).
+    pub past: usize,
 }
 
 /// The connection's switches, as the configuration names them.

@@ -33,6 +33,7 @@ pub(crate) fn target(sim: &Simulator, host: usize, kind: Kind) -> Target {
         endpoints: vec![],
         monitor: Monitor::all(),
         interval: Duration::from_secs(10),
+        past: usize::MAX,
     }
 }
 

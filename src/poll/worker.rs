@@ -204,6 +204,7 @@ mod tests {
                 live: Live::default(),
                 slow: Slow::default(),
                 statistics: Statistics::default(),
+                past: None,
                 endpoints: None,
             }
         }

@@ -12,6 +12,7 @@ use crate::history::{Kind, Metric, Point, Series, Subjects, Wanted};
 use crate::http::{Body, Call, Method, Response};
 use crate::model::{Guest, Now, State, Storage, Time};
 use crate::owner::{Answer, Core};
+use crate::poll::Progress;
 use std::io::Write;
 
 pub const ROUTES: &[Route] = &[
@@ -80,14 +81,14 @@ fn charts(core: &mut Core, call: &Call) -> Answer {
     let range_secs = call.query.get("range").and_then(range_word).unwrap_or(DEFAULT_RANGE_SECS);
     let items = items(&core.state, core.history.subjects(), &Filter::of(call));
     let snapshot = snapshot(core, call, range_secs, &items);
-    let now = core.now;
+    let (now, past) = (core.now, core.connections.past());
     let long = long::Long::of(core, range_secs, points_of(call, &items));
     Answer::job_then(
         "read charts",
         move || {
             let mut series = snapshot.read();
             let came = long.fill(&items, &mut series);
-            let answer = document(now, &items, &series, &came);
+            let answer = document(now, &items, &series, &came, past);
             came.on(answer)
         },
         long::told,
@@ -241,7 +242,7 @@ fn minutes_or_word(text: &str) -> Option<i64> {
 }
 
 /// `{"data":…,"nodeData":…,"storageData":…,"timestamp":…,"stats":…}`.
-fn document(now: Now, items: &[Item], series: &[Series], came: &long::Came) -> Response {
+fn document(now: Now, items: &[Item], series: &[Series], came: &long::Came, past: Option<Progress>) -> Response {
     let now_secs = now.unix_secs();
     let mut oldest = now_secs;
     let mut out: Vec<u8> = Vec::new();
@@ -260,8 +261,9 @@ fn document(now: Now, items: &[Item], series: &[Series], came: &long::Came) -> R
         }
         out.push(b'}');
     }
+    let past = past.map(|p| format!(",\"past\":{{\"done\":{},\"total\":{}}}", p.done, p.total)).unwrap_or_default();
     let tail = format!(
-        ",\"timestamp\":{},\"stats\":{{\"oldestDataTimestamp\":{}{}}}}}\n",
+        ",\"timestamp\":{},\"stats\":{{\"oldestDataTimestamp\":{}{}{past}}}}}\n",
         now_secs.saturating_mul(1000),
         oldest.saturating_mul(1000),
         came.fields()

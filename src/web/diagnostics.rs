@@ -182,6 +182,7 @@ fn polling(known: &Connection, now: Now) -> Value {
         "consecutiveFailures": known.failure.as_ref().map_or(0, |f| f.consecutive),
         "stale": stale,
         "overBudget": s.over_budget,
+        "past": s.past.map(|p| json!({ "done": p.done, "total": p.total })),
         "panics": s.panics,
         "endpoints": endpoints,
     })

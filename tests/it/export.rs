@@ -42,6 +42,7 @@ fn desk(folder: &Folder) -> Desk {
         live: Live { said: Arc::new(said), ..Live::default() },
         slow: Slow::default(),
         statistics: Statistics::default(),
+        past: None,
         endpoints: None,
     });
     let state = &mut desk.core.state;

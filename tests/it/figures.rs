@@ -71,6 +71,7 @@ fn polled(host: &Host) -> (Report, Report) {
         },
         endpoints: vec![],
         monitor: Monitor::all(),
+        past: usize::MAX,
         interval: Duration::from_secs(3600),
     };
     let handle = poll::start(target, Instant::now(), out);

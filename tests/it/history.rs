@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod lab;
+mod past;
 
 use disk::Disk;
 use lab::{START, cpu, guest, longest_gap, open, points, run, state};

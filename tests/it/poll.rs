@@ -32,6 +32,7 @@ fn target(sim: &Simulator, host: usize, kind: Kind) -> Target {
         },
         endpoints: vec![],
         monitor: Monitor::all(),
+        past: usize::MAX,
         interval: Duration::from_secs(3600),
     }
 }

@@ -196,6 +196,7 @@ fn target(sim: &Simulator, host: usize) -> Target {
         },
         endpoints: vec![],
         monitor: Monitor::all(),
+        past: usize::MAX,
         interval: Duration::from_secs(3600),
     }
 }

@@ -40,6 +40,7 @@ impl PbsPoll {
                 ..Slow::default()
             },
             statistics,
+            past: None,
             endpoints: None,
         }
     }

@@ -3,6 +3,7 @@
 mod ask;
 mod guests;
 mod nodes;
+mod past;
 mod said;
 mod sweep;
 mod take;
@@ -95,6 +96,7 @@ pub(super) struct PvePoll {
     /// When the connection was last there.
     last_there: Option<Time>,
     over_budget: bool,
+    past: past::Past,
 }
 
 /// Which slow lists are to be told with the next report.
@@ -144,6 +146,7 @@ impl PvePoll {
             changed: Changed::default(),
             last_there: None,
             over_budget: false,
+            past: past::Past::new(target.past),
             target,
         }
     }
@@ -165,6 +168,7 @@ impl Cycle for PvePoll {
                 self.link.works(clock.now());
                 self.last_there = Some(clock.now().wall);
                 self.details(clock, began, until);
+                self.look_back(clock);
             }
             Err(error) => {
                 self.reach.fails(&error);

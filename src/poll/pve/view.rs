@@ -21,6 +21,7 @@ impl PvePoll {
         let live = self.live(now);
         let mut statistics = self.ledger.statistics(now, self.over_budget);
         statistics.endpoints = self.link.states();
+        statistics.past = self.past.progress();
         self.expire(now.mono_ms);
         let slow = self.slow_lists(now);
         Report {
@@ -34,6 +35,7 @@ impl PvePoll {
             live,
             slow,
             statistics,
+            past: self.past.tell(),
             endpoints: std::mem::take(&mut self.changed.endpoints).then(|| self.endpoints.clone()),
         }
     }

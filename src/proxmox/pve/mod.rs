@@ -6,9 +6,11 @@
 mod cluster;
 mod guest;
 mod node;
+mod past;
 mod storage;
 
 pub use cluster::*;
 pub use guest::*;
 pub use node::*;
+pub use past::*;
 pub use storage::*;

@@ -47,6 +47,7 @@ impl Scene {
             live,
             slow: Slow::default(),
             statistics: Statistics::default(),
+            past: None,
             endpoints: None,
         });
     }

@@ -77,6 +77,7 @@ fn a_scrape_of_a_thousand_guests_asks_no_host_and_takes_little_of_the_processor(
         live: Live { said: Arc::new(said), vms, ..Live::default() },
         slow: Slow::default(),
         statistics: Statistics::default(),
+        past: None,
         endpoints: None,
     });
     // The owner's thread is this one, and no connection is configured: all comes from memory.

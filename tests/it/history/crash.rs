@@ -2,7 +2,8 @@
 
 use super::disk::Disk;
 use super::lab::{START, at, guest, longest_gap, open, run, state, write};
-use pulse::history::{Metric, Point};
+use pulse::history::past::{Batch, Recorded, Stage, pieces};
+use pulse::history::{Key, Kind, Metric, Point};
 
 const HOUR: i64 = 3_600;
 
@@ -170,4 +171,53 @@ fn a_clean_end_loses_nothing() {
     flush.perform(&disk);
     let unplugged = disk.power_cut(|_, _| (0, false));
     assert_eq!(minutes(&unplugged, end).len(), 31);
+}
+
+#[test]
+fn what_proxmox_recorded_counts_as_complete_only_when_a_power_cut_cannot_take_it_away() {
+    let disk = Disk::new();
+    let mut history = open(&disk, START);
+    run(&mut history, START, START + 130, 10, |s| state(s, 2));
+    let rows: Vec<Recorded> =
+        (1..=40).map(|n| Recorded { unix_secs: START - 41 * 60 + n * 60, sample: [n as f64; 7] }).collect();
+    let pieces = pieces(Kind::Guest, Stage::Hour, &rows, START);
+    history.take_past("lab", &Batch { subjects: vec![(Key::guest("lab", 100), pieces)], complete: Some(1) });
+    disk.watch();
+    run(&mut history, START + 130, START + 500, 10, |s| state(s, 2));
+    assert!(disk.steps().len() > 4);
+    let recorded = |disk: &Disk| {
+        let history = open(disk, START + 500);
+        let points = guest(&history, 100, Metric::Cpu, START + 500, 4 * HOUR);
+        (history.past_of("lab"), points.into_iter().filter(|p| p.unix_secs < START).count())
+    };
+    let mut seen = [0; 2];
+    for step in disk.steps() {
+        for turn in 0..8usize {
+            let cut = step.power_cut(|name, unsynced| (unsynced * (turn + name.len()) % 7 / 6, turn % 2 == 0));
+            let (complete, points) = recorded(&cut);
+            seen[complete] += 1;
+            assert!(complete == 0 || points == 40, "complete, and {points} points are left");
+        }
+    }
+    assert!(seen.iter().all(|n| *n > 0), "{seen:?}");
+    assert_eq!(recorded(&disk), (1, 40));
+}
+
+#[test]
+fn a_damaged_mark_has_the_past_asked_for_again_and_loses_nothing() {
+    let disk = Disk::new();
+    let mut history = open(&disk, START);
+    for stages in 1..=3 {
+        history.take_past("lab", &Batch { subjects: vec![], complete: Some(stages) });
+        history.take_past("home", &Batch { subjects: vec![], complete: Some(stages) });
+        write(&mut history, START + stages as i64);
+    }
+    let length = disk.files().into_iter().find(|(name, _)| name == "past").unwrap().1;
+    for at in 0..length {
+        let damaged = disk.copy();
+        damaged.flip("past", at);
+        let history = open(&damaged, START + 9);
+        let known = [history.past_of("lab"), history.past_of("home")];
+        assert!(known.iter().all(|n| (2..=3).contains(n)) && known.contains(&3), "byte {at}: {known:?}");
+    }
 }
