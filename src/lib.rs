@@ -16,7 +16,7 @@ pub mod http;
 mod json;
 pub mod model;
 pub mod notify;
-mod order;
+pub mod order;
 pub mod owner;
 pub mod poll;
 pub mod proxmox;

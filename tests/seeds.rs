@@ -21,7 +21,7 @@ mod json;
 mod kept;
 #[path = "../src/model/mod.rs"]
 pub mod model;
-#[path = "../src/order.rs"]
+#[path = "../src/order/mod.rs"]
 mod order;
 #[path = "it/alerts/preview.rs"]
 mod preview;

@@ -20,10 +20,11 @@ export function chart({ title, series, from, to, format, max, zoom }) {
   const top = max ?? Math.max(1e-9, ...series.flatMap((s) => s.points.map((p) => p.value))) * 1.08;
   const x = (/** @type {number} */ t) => ((t - from) / (to - from)) * WIDTH;
   const y = (/** @type {number} */ v) => HEIGHT - (Math.min(v, top) / top) * (HEIGHT - 4) - 1;
-  const gapMs = gap(series, from, to);
+  // Shorter pauses than this cannot be seen.
+  const leastMs = (to - from) / 200;
   const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': describe(title, series, format) });
   for (const part of [0.25, 0.5, 0.75]) picture.append(svg('path', { class: 'rule', d: `M0 ${HEIGHT * part}H${WIDTH}` }));
-  series.forEach((s) => picture.append(svg('path', { class: 'line', d: line(s.points, x, y, gapMs), stroke: s.colour })));
+  series.forEach((s) => picture.append(svg('path', { class: 'line', d: line(s.points, x, y, leastMs), stroke: s.colour })));
   const cursor = svg('path', { class: 'cursor', d: '' });
   const band = svg('rect', { class: 'band', y: '0', height: String(HEIGHT), width: '0' });
   picture.append(band, cursor);
@@ -44,7 +45,7 @@ export function chart({ title, series, from, to, format, max, zoom }) {
   picture.addEventListener('pointermove', (e) => {
     const t = timeAt(/** @type {PointerEvent} */ (e));
     cursor.setAttribute('d', `M${x(t)} 0V${HEIGHT}`);
-    readout.textContent = at(series, t, gapMs, format);
+    readout.textContent = at(series, t, leastMs, format);
     if (!Number.isNaN(dragFrom)) {
       const [a, b] = [Math.min(dragFrom, t), Math.max(dragFrom, t)];
       band.setAttribute('x', String(x(a)));
@@ -69,31 +70,31 @@ export function chart({ title, series, from, to, format, max, zoom }) {
   return figure;
 }
 
-/** A pause longer than three usual steps is a gap. @param {Series[]} series @param {number} from @param {number} to */
-function gap(series, from, to) {
-  const longest = series.reduce((a, b) => (b.points.length > a.points.length ? b : a), { label: '', colour: '', points: [] });
-  const steps = longest.points.slice(1).map((p, i) => p.timestamp - longest.points[i].timestamp).sort((a, b) => a - b);
-  const usual = steps[Math.floor(steps.length / 2)] || 10000;
-  return Math.max(usual * 3.5, (to - from) / 200);
+/**
+ * Whether figures are missing before the n-th point: the pause is longer than three of its neighbours. Steps differ within
+ * a chart, since what Proxmox recorded is coarser than what Pulse did.
+ * @param {{timestamp: number}[]} points @param {number} n @param {number} leastMs
+ */
+function isGap(points, n, leastMs) {
+  const pause = (/** @type {number} */ i) => (i > 0 && i < points.length ? points[i].timestamp - points[i - 1].timestamp : 0);
+  return pause(n) > Math.max(3.5 * Math.max(pause(n - 1), pause(n + 1)), leastMs);
 }
 
-/** @param {{timestamp: number, value: number}[]} points @param {(t: number) => number} x @param {(v: number) => number} y @param {number} gapMs */
-function line(points, x, y, gapMs) {
-  let d = '';
-  let last = -Infinity;
-  for (const p of points) {
-    d += `${p.timestamp - last > gapMs ? 'M' : 'L'}${x(p.timestamp).toFixed(1)} ${y(p.value).toFixed(1)}`;
-    last = p.timestamp;
-  }
-  return d;
+/** @param {{timestamp: number, value: number}[]} points @param {(t: number) => number} x @param {(v: number) => number} y @param {number} leastMs */
+function line(points, x, y, leastMs) {
+  return points.map((p, n) => `${n === 0 || isGap(points, n, leastMs) ? 'M' : 'L'}${x(p.timestamp).toFixed(1)} ${y(p.value).toFixed(1)}`).join('');
 }
 
-/** @param {Series[]} series @param {number} t @param {number} gapMs @param {(v: number) => string} format */
-function at(series, t, gapMs, format) {
-  const parts = series.map((s) => {
-    const near = s.points.reduce((best, p) => (Math.abs(p.timestamp - t) < Math.abs(best.timestamp - t) ? p : best), { timestamp: -1e15, value: 0 });
-    const value = Math.abs(near.timestamp - t) <= gapMs ? format(near.value) : '–';
-    return series.length > 1 ? `${s.label} ${value}` : value;
+/** @param {Series[]} series @param {number} t @param {number} leastMs @param {(v: number) => string} format */
+function at(series, t, leastMs, format) {
+  const parts = series.map(({ points, label }) => {
+    const after = points.findIndex((p) => p.timestamp >= t);
+    const [before, next] = after < 0 ? [points.at(-1), undefined] : [points[after - 1], points[after]];
+    const near = !next || (before && t - before.timestamp < next.timestamp - t) ? before : next;
+    const away = near ? Math.abs(near.timestamp - t) : Infinity;
+    const known = near && (before && next ? !isGap(points, after, leastMs) || away <= leastMs : away <= leastMs * 3.5);
+    const value = known ? format(near.value) : '–';
+    return series.length > 1 ? `${label} ${value}` : value;
   });
   return `${new Date(t).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })}: ${parts.join(', ')}`;
 }

@@ -84,7 +84,9 @@ function build(id) {
       title: t, from, to, zoom, format: rate,
       series: [{ label: an, colour: 'var(--spark)', points: cut(a) }, { label: bn, colour: 'var(--warn)', points: cut(b) }],
     });
-    fill(charts, one('CPU', 'cpu'), one('Memory', 'memory'), one('Disk', 'disk'),
+    const past = answer.stats?.past;
+    const loading = past && h('p', { class: 'dim' }, `What Proxmox recorded earlier is on its way into the charts: ${past.done} of ${past.total}`);
+    fill(charts, ...(loading ? [loading] : []), one('CPU', 'cpu'), one('Memory', 'memory'), one('Disk', 'disk'),
       ...(isNode ? [] : [two('Network', 'netin', 'in', 'netout', 'out'), two('Disk I/O', 'diskread', 'read', 'diskwrite', 'write')]));
   }
 
@@ -103,7 +105,7 @@ function build(id) {
   update();
   drawRanges();
   loadCharts();
-  const timer = setInterval(() => { if (!zoomed && range() === '1h') loadCharts(); }, 30000);
+  const timer = setInterval(() => { if (!zoomed && (range() === '1h' || answer?.stats?.past)) loadCharts(); }, 30000);
   const thing = find(id);
   if (thing) fill(more, isNode ? nodeMore(thing) : guestMore(thing, abort.signal));
   return {

@@ -6,10 +6,9 @@ use super::limit::{CheckSetting, Checks, Limit, Thresholds, number, read_checks,
 use super::rule::Rule;
 use super::schedule::{Schedule, positive, was_never_set};
 use crate::config::fields::{Fields, kind};
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 const OVERRIDES_MAX: usize = 20_000;
 /// What 4.9 reads as "never set" in guest I/O limits of old files.
@@ -26,7 +25,7 @@ pub struct Config {
     pub node_defaults: Thresholds,
     pub storage_default: Limit,
     /// By resource id; guests also by `<instance>:<vmid>`, PBS also by `pbs-<id>`.
-    pub overrides: BTreeMap<String, Thresholds>,
+    pub overrides: order::Map<String, Thresholds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_rules: Option<Vec<Rule>>,
     pub schedule: Schedule,
@@ -62,7 +61,7 @@ impl Config {
             guest_defaults: usual(),
             node_defaults: usual(),
             storage_default: Limit::of(85.0, 80.0),
-            overrides: BTreeMap::new(),
+            overrides: order::Map::new(),
             custom_rules: None,
             schedule: Schedule::fresh(timezone),
             minimum_delta: 2.0,
@@ -180,9 +179,9 @@ fn keep_absent(body: &mut Map<String, Value>, kept: Map<String, Value>) {
     }
 }
 
-fn read_overrides(f: &mut Fields, margin: f64) -> Result<BTreeMap<String, Thresholds>, String> {
+fn read_overrides(f: &mut Fields, margin: f64) -> Result<order::Map<String, Thresholds>, String> {
     let map = match f.take("overrides") {
-        None => return Ok(BTreeMap::new()),
+        None => return Ok(order::Map::new()),
         Some(Value::Object(map)) => map,
         Some(other) => return Err(format!("overrides: an object expected, {} found", kind(&other))),
     };

@@ -17,8 +17,8 @@ use super::telling::{self, SentTimes, Teller, Telling};
 use super::transition::{Transition, Why};
 use super::watch::{Judge, Key, Phase, Watch, level_of};
 use crate::model::{Alert, AlertBrief, Now, ResolvedAlert, State};
-use crate::order::Pairs;
-use std::collections::{BTreeMap, HashMap};
+use crate::order::{Map, Pairs};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// When messages went out, by alert.
-    pub(super) fn sent(&self) -> &BTreeMap<String, SentTimes> {
+    pub(super) fn sent(&self) -> &Map<String, SentTimes> {
         self.teller.sent()
     }
 

@@ -8,8 +8,8 @@ use super::memory::Memory;
 use super::telling::SentTimes;
 use crate::json::from_value;
 use crate::model::Now;
+use crate::order;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Changes may take this much beside what the document takes.
 const CHANGES_LEAST: usize = 64 * 1024;
@@ -29,7 +29,7 @@ pub enum Write {
 pub struct Ledger {
     last: Option<Value>,
     /// The times of messages as the engine has them: as wall times they differ a little each time they are asked for.
-    sent: BTreeMap<String, SentTimes>,
+    sent: order::Map<String, SentTimes>,
     clock_ms: i64,
     /// Bytes of the document, and of the changes after it.
     whole: usize,
@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     /// Times that did not change stay as they were written.
-    fn keep_times(&self, last: &Value, next: &mut Value, sent: &BTreeMap<String, SentTimes>) {
+    fn keep_times(&self, last: &Value, next: &mut Value, sent: &order::Map<String, SentTimes>) {
         let Some(times) = next.get_mut("sent").and_then(Value::as_object_mut) else { return };
         for (id, written) in times {
             if sent.contains_key(id)

@@ -4,10 +4,9 @@
 use super::check::{Check, METRICS};
 use super::level::Level;
 use crate::config::fields::{Fields, kind};
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Delays beyond a week are mistakes.
 const DELAY_MAX_SECS: i64 = 7 * 86_400;
@@ -54,7 +53,7 @@ pub struct CheckSetting {
     pub extra: Map<String, Value>,
 }
 
-pub type Checks = BTreeMap<String, CheckSetting>;
+pub type Checks = order::Map<String, CheckSetting>;
 
 /// 4.9's ThresholdConfig: `guestDefaults`, `nodeDefaults`, an override, the thresholds of a rule.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -84,7 +83,7 @@ pub struct Thresholds {
     /// Seconds, for every metric of the resource that names none itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_threshold: Option<i64>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "order::Map::is_empty")]
     pub checks: Checks,
     #[serde(flatten)]
     pub extra: Map<String, Value>,

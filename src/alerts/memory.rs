@@ -5,17 +5,17 @@ use super::check::Check;
 use super::outgoing::{Audience, Item};
 use super::telling::Telling;
 use crate::model::{Alert, Time};
+use crate::order::Map;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Memory {
     /// By alert id.
-    pub alerts: BTreeMap<String, Telling>,
+    pub alerts: Map<String, Telling>,
     pub cleared: Vec<Cleared>,
     /// When messages about an alert went out.
-    pub sent: BTreeMap<String, Vec<Time>>,
+    pub sent: Map<String, Vec<Time>>,
     /// Ended alerts that people hear of when the quiet hours are over.
     pub held: Vec<Item>,
     /// Ended alerts whose message is being gathered.

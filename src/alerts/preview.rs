@@ -8,8 +8,8 @@ use super::instances::{Lists, Poll, Source};
 use super::outgoing::Audience;
 use super::transition::Transition;
 use crate::model::{Now, State, Time, Usage};
+use crate::order::Map;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Incidents that are listed; more are only counted.
 const LISTED_MAX: usize = 1_000;
@@ -52,7 +52,7 @@ pub struct Preview {
     /// Messages that people would have got.
     pub notifications: usize,
     /// Incidents by type of alert.
-    pub by_type: BTreeMap<String, usize>,
+    pub by_type: Map<String, usize>,
     pub from: Time,
     pub to: Time,
 }
@@ -118,8 +118,8 @@ struct Replay<'a> {
     connections: Vec<Connection>,
     hold_ms: i64,
     at_ms: i64,
-    incidents: BTreeMap<(Time, String), Incident>,
-    open: BTreeMap<String, Time>,
+    incidents: Map<(Time, String), Incident>,
+    open: Map<String, Time>,
     notifications: usize,
 }
 
@@ -132,7 +132,7 @@ struct Connection {
 
 impl<'a> Replay<'a> {
     fn new(config: Config, state: &State, series: &'a [Series], hold_ms: i64) -> Replay<'a> {
-        let mut connections: BTreeMap<(String, bool), Vec<usize>> = BTreeMap::new();
+        let mut connections: Map<(String, bool), Vec<usize>> = Map::new();
         for (n, series) in series.iter().enumerate() {
             if let Some((name, is_pbs)) = connection(state, series.of) {
                 connections.entry((name.to_owned(), is_pbs)).or_default().push(n);
@@ -148,8 +148,8 @@ impl<'a> Replay<'a> {
             connections,
             hold_ms,
             at_ms: i64::MIN,
-            incidents: BTreeMap::new(),
-            open: BTreeMap::new(),
+            incidents: Map::new(),
+            open: Map::new(),
             notifications: 0,
         }
     }
@@ -238,7 +238,7 @@ impl<'a> Replay<'a> {
                 incident.level = open.level;
             }
         }
-        let mut by_type = BTreeMap::new();
+        let mut by_type = Map::new();
         for incident in self.incidents.values() {
             *by_type.entry(incident.r#type.clone()).or_default() += 1;
         }

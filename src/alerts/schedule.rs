@@ -5,17 +5,16 @@ use super::limit::float;
 use super::outgoing::Channels;
 use crate::config::fields::{Fields, kind};
 use crate::model::Time;
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Monday first, as the wire names them.
 pub const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const WINDOWS_MAX: usize = 200;
 const LEVELS_MAX: usize = 20;
 
-pub type Days = BTreeMap<String, bool>;
+pub type Days = order::Map<String, bool>;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -14,8 +14,8 @@ use super::schedule::Schedule;
 use super::transition::{Resolved, Transition, Why};
 use super::watch::Key;
 use crate::model::{Now, Time};
+use crate::order::Map;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -95,7 +95,7 @@ pub struct Teller {
     calendar: Arc<Calendar>,
     /// Groups being gathered, by when they were opened and what they share.
     groups: Vec<Group>,
-    sent: BTreeMap<String, SentTimes>,
+    sent: Map<String, SentTimes>,
     /// Resolutions people hear of when the quiet hours are over.
     held: Vec<Item>,
     /// Whether anything changed that must survive a restart.
@@ -128,7 +128,7 @@ impl Teller {
         self.calendar = Arc::new(Calendar::of(schedule));
     }
 
-    pub fn sent(&self) -> &BTreeMap<String, SentTimes> {
+    pub fn sent(&self) -> &Map<String, SentTimes> {
         &self.sent
     }
     pub fn held(&self) -> &[Item] {
@@ -148,7 +148,7 @@ impl Teller {
         }
         ending
     }
-    pub fn restore(&mut self, sent: BTreeMap<String, SentTimes>, memory: Memory, now: Now) {
+    pub fn restore(&mut self, sent: Map<String, SentTimes>, memory: Memory, now: Now) {
         self.sent = sent;
         self.held = memory.held;
         for Ending { audience, shared, item } in memory.ending {
@@ -327,7 +327,7 @@ impl Teller {
             Some(levels) if escalation.enabled && !levels.is_empty() => levels,
             _ => return Vec::new(),
         };
-        let mut batches: BTreeMap<(u32, Channels), Vec<Item>> = BTreeMap::new();
+        let mut batches: Map<(u32, Channels), Vec<Item>> = Map::new();
         let mut transitions = Vec::new();
         for active in book.iter_mut().filter(|a| !a.alert.acknowledged && !a.silent) {
             let lasted_ms = rules.now_ms.saturating_sub(active.since_ms);

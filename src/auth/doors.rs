@@ -13,7 +13,7 @@ use super::tokens::{Scope, Tokens};
 use crate::config::{AuthSettings, DataDir, DataFile, RECOVERY, Secret, Settings};
 use crate::http::Call;
 use crate::model::Now;
-use std::collections::BTreeMap;
+use crate::order::Map;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -62,9 +62,9 @@ pub struct Doors {
     /// Allows the first set-up from anywhere; shown in the log of an instance without credentials.
     bootstrap: Option<Secret>,
     /// Digests of user and password with the time they count until.
-    remembered: BTreeMap<Hash, u64>,
+    remembered: Map<Hash, u64>,
     /// Comparisons under way, so that equal ones share one.
-    comparing: BTreeMap<Hash, Arc<OnceLock<bool>>>,
+    comparing: Map<Hash, Arc<OnceLock<bool>>>,
     key: String,
     /// The plain password was handed out to be hashed.
     hashing: bool,

@@ -5,9 +5,8 @@
 
 use super::digest::{Hash, random_hex};
 use crate::model::{Now, Time};
-use crate::order::Pairs;
+use crate::order::{Map, Pairs};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A session lasts this long from its login; it does not slide.
 pub const LIFE_SECS: i64 = 24 * 3600;
@@ -39,7 +38,7 @@ struct Session {
 
 #[derive(Debug, Default)]
 pub struct Sessions {
-    by_hash: BTreeMap<Hash, Session>,
+    by_hash: Map<Hash, Session>,
     /// Something changed that the file does not have.
     dirty: bool,
 }
@@ -47,7 +46,7 @@ pub struct Sessions {
 impl Sessions {
     /// Takes over what the file has. Sessions of 4.9 name no user: they belong to the only one there is.
     pub fn load(bytes: &[u8], user: &str, now: Now) -> Result<Sessions, String> {
-        let file: BTreeMap<String, serde_json::Value> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        let file: Map<String, serde_json::Value> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         let mut sessions = Sessions::default();
         for (key, entry) in file {
             let Ok(mut session) = crate::json::from_value::<Session>(entry) else { continue };
@@ -69,7 +68,7 @@ impl Sessions {
         if !std::mem::take(&mut self.dirty) {
             return None;
         }
-        let file: BTreeMap<String, &Session> = self.by_hash.iter().map(|(h, s)| (h.hex(), s)).mapped();
+        let file: Map<String, &Session> = self.by_hash.iter().map(|(h, s)| (h.hex(), s)).mapped();
         serde_json::to_vec_pretty(&file).ok()
     }
 

@@ -5,11 +5,10 @@
 //! outlive a restart, so for [`ACCOUNT`] the data directory's file wins over the process environment (6.4).
 
 use super::Secret;
-use crate::order::Pairs;
-use std::collections::BTreeMap;
+use crate::order::{Map, Pairs};
 
 /// Name and value of each variable.
-pub type Vars = BTreeMap<String, String>;
+pub type Vars = Map<String, String>;
 
 /// The variables for which `<data>/.env` beats the process environment.
 pub const ACCOUNT: [&str; 3] = ["PULSE_AUTH_USER", "PULSE_AUTH_PASS", "API_TOKEN"];
@@ -66,7 +65,10 @@ impl Environment {
 /// Values of variables are secrets more often than not: only the names are shown.
 impl std::fmt::Debug for EnvFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EnvFile").field("names", &self.vars.keys()).field("problems", &self.problems).finish()
+        f.debug_struct("EnvFile")
+            .field("names", &self.vars.keys().collect::<Vec<_>>())
+            .field("problems", &self.problems)
+            .finish()
     }
 }
 

@@ -4,9 +4,8 @@
 use super::fields::Fields;
 use crate::json::{json, put};
 use crate::model::Guest;
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Limits of what clients may store.
 const MOST_ENTRIES: usize = 20_000;
@@ -29,7 +28,7 @@ pub struct GuestNote {
 /// The document: id to entry.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GuestMetadata {
-    entries: BTreeMap<String, GuestNote>,
+    entries: order::Map<String, GuestNote>,
 }
 
 impl GuestNote {
@@ -131,7 +130,7 @@ impl GuestMetadata {
     pub fn to_wire(&self, guests: &[&Guest]) -> Value {
         let mut out: Map<String, Value> = self.entries.iter().map(|(id, note)| (id.clone(), note.to_wire(id))).mapped();
         // Looking through all entries for each guest would take too long for thousands of both.
-        let mut by_vmid: BTreeMap<i64, Vec<&String>> = BTreeMap::new();
+        let mut by_vmid: order::Map<i64, Vec<&String>> = order::Map::new();
         for key in self.entries.keys() {
             if let Some(vmid) = vmid_of(key) {
                 by_vmid.entry(vmid).or_default().push(key);

@@ -3,8 +3,8 @@
 
 use super::settings::{AuthSettings, DEFAULT_DATA_DIR, DEFAULT_PORT, HttpsFiles, ProxyAuth, Settings, UpdateSettings};
 use super::{Cidr, Environment, Secret, System};
+use crate::order::Set;
 use log::LevelFilter;
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Settings {
     }
 
     fn build(env: &Environment, system: &System, notes: &mut Notes) -> Settings {
-        let mut locked = BTreeSet::new();
+        let mut locked = Set::new();
         let allowed_origins = match env.word("ALLOWED_ORIGINS") {
             Some(list) => {
                 locked.insert("allowedOrigins");
@@ -213,7 +213,7 @@ fn auth(env: &Environment, notes: &mut Notes) -> AuthSettings {
 }
 
 /// Seconds (`15`), or a duration such as `1m` or `1m30s`.
-fn timeout(env: &Environment, system: &System, locked: &mut BTreeSet<&'static str>, notes: &mut Notes) -> Duration {
+fn timeout(env: &Environment, system: &System, locked: &mut Set<&'static str>, notes: &mut Notes) -> Duration {
     let stored = if system.connection_timeout == 0 { 10 } else { system.connection_timeout };
     let secs = match env.word("CONNECTION_TIMEOUT") {
         None => stored,

@@ -7,7 +7,7 @@ use super::{
     ALERTS, Change, DataDir, DataFile, EMAIL, ENV, EnvFile, Environment, GUEST_METADATA, Kept, METRICS, NODES, Nodes,
     SYSTEM, Settings, System, Turn, WEBHOOKS,
 };
-use std::collections::BTreeMap;
+use crate::order::Map;
 use std::sync::Arc;
 
 /// Everything read at start. The documents of other rooms are handed on as bytes.
@@ -23,7 +23,7 @@ pub struct Opened {
     /// For the log.
     pub remarks: Vec<String>,
     /// What is wrong with a file, by its name.
-    pub problems: BTreeMap<&'static str, String>,
+    pub problems: Map<&'static str, String>,
     env: Environment,
 }
 
@@ -31,7 +31,7 @@ impl Opened {
     /// Reads the whole directory. Fails only when starting would be unsafe or senseless: settings out of range, or a
     /// `.env` that cannot be read while nothing else provides credentials.
     pub fn read(dir: &mut DataDir, mut env: Environment) -> Result<Opened, String> {
-        let mut problems = BTreeMap::new();
+        let mut problems = Map::new();
         if let Some(why) = dir.locked() {
             problems.insert(super::KEY_FILE, why.to_owned());
         }
@@ -64,11 +64,7 @@ fn any_json(bytes: &[u8]) -> Result<Vec<u8>, String> {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(|_| bytes.to_vec()).map_err(|e| e.to_string())
 }
 
-fn keep_problem<T>(
-    loaded: super::Loaded<T>,
-    file: DataFile,
-    problems: &mut BTreeMap<&'static str, String>,
-) -> Option<T> {
+fn keep_problem<T>(loaded: super::Loaded<T>, file: DataFile, problems: &mut Map<&'static str, String>) -> Option<T> {
     if let Some(problem) = loaded.problem {
         problems.insert(file.name, problem);
     }
@@ -109,7 +105,7 @@ pub struct Live {
     pub guests: Kept<GuestMetadata>,
     pub writer: Writer,
     /// What is wrong with a file, by its name.
-    pub problems: BTreeMap<&'static str, String>,
+    pub problems: Map<&'static str, String>,
     env: Environment,
 }
 
@@ -122,7 +118,7 @@ impl Default for Live {
             nodes: Kept::new(Nodes::default()),
             guests: Kept::new(GuestMetadata::default()),
             writer: Writer::nowhere(),
-            problems: BTreeMap::new(),
+            problems: Map::new(),
             env: Environment::default(),
         }
     }

@@ -1,9 +1,8 @@
 //! The settings in force. Plain values; whoever uses one does not know where it came from.
 
 use super::{Cidr, Secret};
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use log::LevelFilter;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +47,7 @@ pub struct Settings {
     /// `PULSE_TRUSTED_NETWORKS`, informational; `None` when not set.
     pub trusted_networks: Option<Vec<Cidr>>,
     /// Wire keys whose value the environment decides; the page shows them locked.
-    pub locked: BTreeSet<&'static str>,
+    pub locked: order::Set<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use super::dir::{DataDir, DataFile, WATCHED};
 use super::durable::Stamp;
 use super::kept::Turn;
+use crate::order::Map;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -96,17 +96,17 @@ struct Lane {
     dir: DataDir,
     tell: Box<dyn FnMut(Outside) + Send>,
     /// The last version written of each file whose changes build on each other.
-    versions: BTreeMap<&'static str, u64>,
+    versions: Map<&'static str, u64>,
     /// How each watched file looked when it was last read or written.
-    seen: BTreeMap<&'static str, Option<Stamp>>,
+    seen: Map<&'static str, Option<Stamp>>,
     /// A new look that must show twice, so that no half-written file is read.
-    unsettled: BTreeMap<&'static str, Option<Stamp>>,
+    unsettled: Map<&'static str, Option<Stamp>>,
 }
 
 impl Lane {
     fn new(dir: DataDir, tell: Box<dyn FnMut(Outside) + Send>) -> Lane {
         let seen = WATCHED.iter().map(|f| (f.name, dir.stamp(*f))).collect();
-        Lane { dir, tell, versions: BTreeMap::new(), seen, unsettled: BTreeMap::new() }
+        Lane { dir, tell, versions: Map::new(), seen, unsettled: Map::new() }
     }
 
     fn run(mut self, queue: &Receiver<Order>, look: Duration) {

@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::model::State;
-use std::collections::BTreeMap;
+use crate::order::Map;
 
 /// How the way to one receiver goes.
 pub struct Pushed {
@@ -52,7 +52,7 @@ pub fn write(page: &mut Page, state: &State, version: &str, uptime_secs: f64, pu
             page.sample(&[("receiver", &receiver.receiver)], figure(receiver));
         }
     }
-    let mut alerts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    let mut alerts: Map<(&str, &str), f64> = Map::new();
     for alert in &state.active_alerts {
         *alerts.entry((&alert.level, &alert.r#type)).or_default() += 1.0;
     }

@@ -15,7 +15,7 @@ use super::key::Id;
 use super::metric::{Kind, MOST_METRICS};
 use super::row::{Figures, NO_FIGURES, Row};
 use super::tier::{Slot, Tier};
-use std::collections::BTreeMap;
+use crate::order::Map;
 
 const HAS_MAP: u8 = 1;
 const HAS_SPREAD: u8 = 2;
@@ -90,7 +90,7 @@ impl Builder {
 
 /// Turns rows into a block. Each row comes with its place in the block.
 pub fn of_rows(tier: Tier, first: u32, slots: u32, rows: &[(u32, Row)]) -> Option<Vec<u8>> {
-    let mut turned: BTreeMap<Id, Vec<Figures>> = BTreeMap::new();
+    let mut turned: Map<Id, Vec<Figures>> = Map::new();
     for (at, row) in rows {
         for (id, figures) in Kind::ALL.into_iter().flat_map(|kind| row.of(kind)) {
             let all = turned.entry(*id).or_insert_with(|| vec![NO_FIGURES; slots as usize]);

@@ -6,7 +6,7 @@
 //! - `1m-<n>`: rows; `5m-<n>`, `30m-<n>`, `4h-<n>`: blocks. `n` counts spans of [`Tier::file_slots`] slots since 1970.
 
 use super::tier::Tier;
-use std::collections::BTreeSet;
+use crate::order::Set;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
@@ -71,7 +71,7 @@ pub struct Flush {
     pub names: Vec<u8>,
     pub appends: Vec<Append>,
     /// Files that must survive a power cut from now on.
-    pub sync: BTreeSet<String>,
+    pub sync: Set<String>,
     /// Frames that say what is complete; written when all that they speak of is synced.
     pub marks: Vec<u8>,
     /// Files whose time has passed.
@@ -84,7 +84,7 @@ pub struct Flushed {
     pub names_written: bool,
     /// Tickets of what was appended, and where it begins.
     pub placed: Vec<(u64, u64)>,
-    pub synced: BTreeSet<String>,
+    pub synced: Set<String>,
     pub marks_written: bool,
     pub failure: Option<String>,
 }

@@ -13,7 +13,7 @@ use super::row::Row;
 use super::store::{Closed, History, MEMORY_ROWS};
 use super::tier::Tier;
 use crate::model::Now;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::order::{Map, Set};
 use std::io;
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ const WINDOW_BYTES: usize = 64 << 10;
 pub struct Loaded {
     storage: Arc<dyn Storage>,
     subjects: Subjects,
-    past: BTreeMap<Box<str>, usize>,
-    files: BTreeSet<String>,
+    past: Map<Box<str>, usize>,
+    files: Set<String>,
     rows: Vec<Closed>,
     blocks: Blocks,
     /// Records that could not be read.
@@ -40,7 +40,7 @@ pub fn load(storage: Arc<dyn Storage>) -> io::Result<Loaded> {
         subjects: names::load(&*storage)?,
         past: past::load(&*storage)?,
         storage,
-        files: BTreeSet::new(),
+        files: Set::new(),
         rows: Vec::new(),
         blocks: Blocks::default(),
         damaged: 0,

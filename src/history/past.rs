@@ -13,7 +13,7 @@ use super::metric::Kind;
 use super::row::{Figures, NO_FIGURES};
 use super::store::History;
 use super::tier::{Filling, Slot, Tier};
-use std::collections::BTreeMap;
+use crate::order::Map;
 use std::io;
 
 /// A part of the past that is fetched as one, in the order of its worth; the names are those of `rrddata`.
@@ -50,15 +50,15 @@ impl Stage {
         }
     }
     /// Where the part before it, which is finer, ends.
-    fn from_secs(self) -> i64 {
+    fn newest_secs(self) -> i64 {
         Stage::ALL.into_iter().rev().find(|s| *s < self).map_or(i64::MIN, Stage::secs)
     }
     /// Where rows lie that are so many seconds apart.
     fn tier(self, step_secs: i64) -> Tier {
         match step_secs {
-            ..300 if self == Stage::Hour => Tier::Minute,
-            ..1_800 => Tier::FiveMinutes,
-            ..14_400 => Tier::HalfHour,
+            i64::MIN..300 if self == Stage::Hour => Tier::Minute,
+            i64::MIN..1_800 => Tier::FiveMinutes,
+            1_800..14_400 => Tier::HalfHour,
             _ => Tier::FourHours,
         }
     }
@@ -97,11 +97,11 @@ pub struct Batch {
 /// Packs the rows of a stage that began to be fetched at `now_secs`. What a finer stage tells as well is left out, and so
 /// is what lies in the future.
 pub fn pieces(kind: Kind, stage: Stage, rows: &[Recorded], now_secs: i64) -> Vec<Piece> {
-    let Some(step) = rows.windows(2).filter_map(|w| step(w)).min() else { return Vec::new() };
+    let Some(step) = rows.windows(2).filter_map(step).min() else { return Vec::new() };
     let tier = stage.tier(step);
     let oldest = now_secs.saturating_sub(stage.secs().min(tier.kept_secs()));
-    let newest = now_secs.saturating_sub(stage.from_secs().max(-60));
-    let mut slots: BTreeMap<u32, [Filling; super::metric::MOST_METRICS]> = BTreeMap::new();
+    let newest = now_secs.saturating_sub(stage.newest_secs().max(-60));
+    let mut slots: Map<u32, [Filling; super::metric::MOST_METRICS]> = Map::new();
     for row in rows.iter().filter(|r| (oldest..newest).contains(&r.unix_secs)) {
         let filling = slots.entry(tier.slot(row.unix_secs)).or_default();
         for ((place, value), metric) in filling.iter_mut().zip(row.sample).zip(kind.metrics()) {
@@ -112,7 +112,7 @@ pub fn pieces(kind: Kind, stage: Stage, rows: &[Recorded], now_secs: i64) -> Vec
         }
     }
     let span = tier.file_slots();
-    let mut files: BTreeMap<u32, Vec<Figures>> = BTreeMap::new();
+    let mut files: Map<u32, Vec<Figures>> = Map::new();
     for (slot, filling) in &slots {
         let figures = files.entry(slot / span).or_insert_with(|| vec![NO_FIGURES; span as usize]);
         let Some(figures) = figures.get_mut((slot % span) as usize) else { continue };
@@ -140,7 +140,7 @@ impl History {
     /// Takes in what Proxmox recorded of a connection's subjects.
     pub fn take_past(&mut self, instance: &str, batch: &Batch) {
         // Stages that lie in the same tier get blocks of their own.
-        let mut blocks: BTreeMap<(Tier, u32, Stage), BTreeMap<Id, &[u8]>> = BTreeMap::new();
+        let mut blocks: Map<(Tier, u32, Stage), Map<Id, &[u8]>> = Map::new();
         for (key, pieces) in &batch.subjects {
             let Some(id) = self.introduce(key) else { continue };
             for piece in pieces {
@@ -173,8 +173,8 @@ fn mark(instance: &str, stages: usize) -> Vec<u8> {
 const MOST_BYTES: usize = 1 << 20;
 
 /// How many stages are complete, by connection. A damaged mark costs fetching a stage again.
-pub(super) fn load(storage: &dyn Storage) -> io::Result<BTreeMap<Box<str>, usize>> {
-    let mut out = BTreeMap::new();
+pub(super) fn load(storage: &dyn Storage) -> io::Result<Map<Box<str>, usize>> {
+    let mut out = Map::new();
     if storage.length(PAST)? == 0 {
         return Ok(out);
     }

@@ -6,7 +6,8 @@ use super::key::{Id, Subjects};
 use super::names;
 use super::tier::Tier;
 use crate::model::Now;
-use std::collections::{BTreeSet, VecDeque};
+use crate::order::Set;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Files are told to survive a power cut at every fifth minute's row.
@@ -25,8 +26,8 @@ pub struct Pending {
     marks: Vec<u8>,
     remove: Vec<String>,
     /// The files there are, but for `names`.
-    files: BTreeSet<String>,
-    unsynced: BTreeSet<String>,
+    files: Set<String>,
+    unsynced: Set<String>,
     rows_since_sync: u32,
     /// Since when (monotonic) a flush is being performed.
     in_flight_ms: Option<u64>,
@@ -65,14 +66,20 @@ impl Pending {
     }
 
     /// Files that were found in the folder.
-    pub fn found(&mut self, files: BTreeSet<String>) {
+    pub fn found(&mut self, files: Set<String>) {
         self.files.extend(files);
     }
 
     /// Has the files deleted whose time has passed.
     pub fn expire(&mut self, now_secs: i64) {
-        let expired = |file: &String| parse_name(file).is_some_and(|(tier, end)| end <= tier.oldest(now_secs));
-        self.remove.extend(self.files.extract_if(.., expired));
+        let remove = &mut self.remove;
+        self.files.retain(|file| {
+            let expired = parse_name(file).is_some_and(|(tier, end)| end <= tier.oldest(now_secs));
+            if expired {
+                remove.push(file.clone());
+            }
+            !expired
+        });
     }
 
     /// Gives up the oldest of what waits when it is too much; their tickets.

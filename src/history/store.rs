@@ -13,7 +13,8 @@ use super::pending::Pending;
 use super::row::Row;
 use super::tier::{RING_SLOT_SECS, RING_SLOTS, Tier};
 use crate::model::{Now, State};
-use std::collections::{BTreeMap, VecDeque};
+use crate::order::Map;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Rows of minutes that stay in memory: four hours.
@@ -57,7 +58,7 @@ pub struct History {
     pub(super) pending: Pending,
     pub(super) storage: Option<Arc<dyn Storage>>,
     /// How many stages of what Proxmox recorded are complete, by connection.
-    pub(super) past: BTreeMap<Box<str>, usize>,
+    pub(super) past: Map<Box<str>, usize>,
     expired_hour: i64,
 }
 
@@ -81,7 +82,7 @@ impl History {
             blocks: Blocks::default(),
             pending: Pending::default(),
             storage: None,
-            past: BTreeMap::new(),
+            past: Map::new(),
             expired_hour: 0,
         }
     }

@@ -4,8 +4,8 @@ use super::{
     AlertBrief, Ceph, Cluster, Coverage, Guest, Lent, Node, PbsBackup, PbsInstance, PhysicalDisk, PveBackups,
     ReplicationJob, ResolvedAlert, Storage, Time, ZfsPool,
 };
+use crate::order::Map;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Keys up to `lastUpdate` are the 4.9 contract, in its order; the rest are additions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct State {
     pub metrics: Vec<serde_json::Value>,
     pub pve_backups: Lent<PveBackups>,
     pub performance: Performance,
-    pub connection_health: BTreeMap<String, bool>,
+    pub connection_health: Map<String, bool>,
     pub stats: Stats,
     pub active_alerts: Vec<AlertBrief>,
     pub recently_resolved: Vec<ResolvedAlert>,
@@ -52,7 +52,7 @@ impl State {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Performance {
-    pub api_call_duration: Option<BTreeMap<String, f64>>,
+    pub api_call_duration: Option<Map<String, f64>>,
     /// Seconds the slowest connection's last cycle took.
     pub last_poll_duration: f64,
     pub polling_start_time: Time,

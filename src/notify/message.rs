@@ -205,7 +205,7 @@ mod tests {
             raised(1, vec![item("a", "critical"), item("b", "critical")]),
             one.only(|i| i.alert.id == "a").unwrap(),
         ];
-        let keys: std::collections::BTreeSet<&str> = others.iter().map(|m| m.key.as_str()).collect();
+        let keys: crate::order::Set<&str> = others.iter().map(|m| m.key.as_str()).collect();
         assert_eq!(keys.len(), others.len());
         assert!(!keys.contains(one.key.as_str()));
     }

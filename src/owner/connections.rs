@@ -1,9 +1,8 @@
 //! What the owner knows of each connection besides the state: its poller, how polling goes, the last failure.
 
 use crate::model::{Now, Time};
-use crate::order::Pairs;
+use crate::order::{Map, Pairs};
 use crate::poll::{Failure, Kind, Progress, Report, Said, Statistics, Version};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub struct Connection {
 /// All connections that are being polled.
 #[derive(Debug, Default)]
 pub struct Connections {
-    by_key: BTreeMap<Key, Connection>,
+    by_key: Map<Key, Connection>,
 }
 
 impl Connections {
@@ -104,7 +103,7 @@ impl Connections {
     }
 
     /// Seconds of the last cycle by connection.
-    pub fn cycle_secs(&self) -> BTreeMap<String, f64> {
+    pub fn cycle_secs(&self) -> Map<String, f64> {
         self.by_key
             .iter()
             .filter(|(_, c)| c.reported)

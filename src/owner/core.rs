@@ -12,10 +12,11 @@ use crate::history::History;
 use crate::http::socket::Hub;
 use crate::http::{Response, Shared};
 use crate::model::{Now, State, Time};
+use crate::order::Map;
 use crate::poll::Report;
 use crate::poll::derive::backup::LastBackups;
 use crossbeam_channel::Sender;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub struct Core {
@@ -33,7 +34,7 @@ pub struct Core {
     backups_of: usize,
     /// Connections whose lists of backups grew too old to be shown, and what was known by then: a backup that was made
     /// was made, although nobody can look at it now.
-    pub(super) backups_remembered: BTreeMap<Key, HashMap<(String, i64), Time>>,
+    pub(super) backups_remembered: Map<Key, HashMap<(String, i64), Time>>,
     pub config: config::Live,
     pub hub: Hub,
     pub history: History,
@@ -63,7 +64,7 @@ impl Core {
             publisher: Publisher::default(),
             last_backups: LastBackups::default(),
             backups_of: 0,
-            backups_remembered: BTreeMap::new(),
+            backups_remembered: Map::new(),
             config: config::Live::default(),
             hub: Hub::default(),
             history: History::new(),

@@ -2,24 +2,23 @@
 
 use super::{Event, Key};
 use crate::config::{Node, Settings};
-use crate::order::Pairs;
+use crate::order::{Map, Pairs};
 use crate::poll::{self, Endpoint, Handle, Monitor, Target};
 use crate::proxmox::{Access, Auth, Fingerprint, Kind, Tls};
 use crossbeam_channel::Sender;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Running pollers by connection.
 pub struct Pollers {
     events: Sender<Event>,
     started: Instant,
-    running: BTreeMap<Key, (Target, Handle)>,
+    running: Map<Key, (Target, Handle)>,
 }
 
 impl Pollers {
     /// None yet; reports go to `events`. The zero of their monotonic clock is now, until `zero` says otherwise.
     pub fn new(events: Sender<Event>) -> Pollers {
-        Pollers { events, started: Instant::now(), running: BTreeMap::new() }
+        Pollers { events, started: Instant::now(), running: Map::new() }
     }
 
     /// Where the process's monotonic clock began.
@@ -29,7 +28,7 @@ impl Pollers {
 
     /// Polls exactly these targets from now on. A target that did not change keeps its thread, its tickets and its rates.
     pub fn follow(&mut self, targets: Vec<Target>) {
-        let wanted: BTreeMap<Key, Target> = targets.into_iter().map(|t| ((t.kind, t.instance.clone()), t)).mapped();
+        let wanted: Map<Key, Target> = targets.into_iter().map(|t| ((t.kind, t.instance.clone()), t)).mapped();
         self.running.retain(|key, (target, handle)| {
             let stays = wanted.get(key).is_some_and(|w| same(w, target));
             if !stays {

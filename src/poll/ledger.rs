@@ -3,8 +3,8 @@
 
 use super::report::{ErrorSeen, Statistics};
 use crate::model::{Now, Time};
-use crate::order::Pairs;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use crate::order::{Map, Pairs, Set};
+use std::collections::{HashMap, VecDeque};
 
 /// Errors kept for diagnostics.
 const ERRORS_MAX: usize = 20;
@@ -24,7 +24,7 @@ pub(super) struct Ledger {
     /// Monotonic milliseconds of the requests of the last minute.
     recent_ms: VecDeque<u64>,
     /// Of this cycle: kind of request to seconds and number.
-    seconds: BTreeMap<&'static str, (f64, u32)>,
+    seconds: Map<&'static str, (f64, u32)>,
     errors: VecDeque<ErrorSeen>,
     logged_ms: HashMap<(String, String), u64>,
     /// What was asked → where (node) and which privilege.
@@ -120,7 +120,7 @@ impl Ledger {
         while self.recent_ms.front().is_some_and(|at| *at < minute_ago) {
             self.recent_ms.pop_front();
         }
-        let mut missing: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let mut missing: Map<String, Set<&str>> = Map::new();
         for (node, privilege) in self.missing.values() {
             missing.entry(node.clone()).or_default().insert(privilege);
         }

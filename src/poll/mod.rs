@@ -1,5 +1,6 @@
 //! One thread for each connection: what to ask when, failure isolation, derivation of every figure, one [`Report`] a
-//! cycle. It holds no state of others and takes no decision about alerts or history.
+//! cycle. It holds no state of others and takes no decision about alerts or history; of history it
+//! knows how recorded rows are packed.
 
 mod cadence;
 pub mod derive;

@@ -6,8 +6,8 @@ use crate::model::{
     BackupTask, Ceph, Cluster, Coverage, Guest, GuestSnapshot, Node, Now, PbsBackup, PbsInstance, PhysicalDisk,
     ReplicationJob, Storage, StorageBackup, Time, ZfsPool,
 };
+use crate::order::Map;
 use crate::proxmox::pve::{ClusterItem, ReplicationItem, Resource, Subscription, UncoveredItem};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,12 +145,12 @@ pub struct Statistics {
     /// Requests within the last minute.
     pub requests_last_minute: u32,
     /// Mean seconds a request of a kind took, e.g. `cluster/resources`, within the last cycle.
-    pub call_seconds: BTreeMap<String, f64>,
+    pub call_seconds: Map<String, f64>,
     pub endpoints: Vec<EndpointState>,
     /// The last distinct errors, newest first, at most 20.
     pub errors: Vec<ErrorSeen>,
     /// Per node (empty name: the cluster or the server): privileges that answers said are missing.
-    pub missing_privileges: BTreeMap<String, Vec<String>>,
+    pub missing_privileges: Map<String, Vec<String>>,
     /// What fails since it was last answered well, and when that was; its last answer is what is shown.
     pub stale: Vec<(String, Time)>,
     /// Times the thread panicked and was started again.

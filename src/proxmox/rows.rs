@@ -68,7 +68,7 @@ impl<T: Row> Row for Box<T> {
 }
 
 /// An object whose keys are names.
-impl<T: Default + Row> Row for std::collections::BTreeMap<String, Maybe<T>> {
+impl<T: Default + Row> Row for crate::order::Map<String, Maybe<T>> {
     fn slot(&mut self, key: &str) -> Option<Slot<'_>> {
         Some(Slot::Entry(self.entry(key.to_owned()).or_default()))
     }

@@ -7,12 +7,12 @@ use crate::config::address::bare_host;
 use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
 use crate::model::{Now, Time};
+use crate::order;
 use crate::owner::{Answer, Connection, Core};
 use crate::proxmox::Kind;
 use crate::setup::quote;
 use crate::update;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 pub const ROUTES: &[Route] = &[Route::new(
@@ -191,7 +191,7 @@ fn polling(known: &Connection, now: Now) -> Value {
 /// What is missing, and what root types on the host to grant it.
 fn missing(node: &Node, known: &Connection) -> Value {
     let by_place = &known.statistics.missing_privileges;
-    let all: BTreeSet<&str> = by_place.values().flatten().map(String::as_str).collect();
+    let all: order::Set<&str> = by_place.values().flatten().map(String::as_str).collect();
     if all.is_empty() {
         return json!([]);
     }
@@ -219,7 +219,7 @@ fn missing(node: &Node, known: &Connection) -> Value {
 
 /// Whose disks are known: the question most often asked about a PVE.
 fn disk_check(core: &Core, node: &Node) -> Value {
-    let mut reasons: BTreeSet<&str> = BTreeSet::new();
+    let mut reasons: order::Set<&str> = order::Set::new();
     let (mut found, mut agents, mut with_data) = (0u32, 0u32, 0u32);
     for vm in core.state.vms.iter().filter(|vm| vm.instance == node.name && !vm.template) {
         found += 1;

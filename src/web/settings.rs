@@ -7,9 +7,9 @@ use crate::config::fields::Fields;
 use crate::config::{DEFAULT_PORT, Settings, System};
 use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
+use crate::order;
 use crate::owner::{Answer, Core};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 pub const ROUTES: &[Route] = &[
     Route::new(Method::Get, "/api/config", Policy::Manage, "The whole configuration, without secrets", config).gives(r#"{"type":"object"}"#),
@@ -159,7 +159,7 @@ fn put_config_system(core: &mut Core, call: &Call) -> Answer {
 struct Edit {
     system: System,
     /// Keys that were sent but cannot count: the environment decides them, or the value needs a confirmation.
-    ignored: BTreeSet<String>,
+    ignored: order::Set<String>,
 }
 
 impl Edit {
@@ -169,7 +169,7 @@ impl Edit {
         let mut f = Fields::of_body(&call.body).map_err(invalid)?;
         let mut system = System::clone(core.config.system.latest());
         let locked = &core.config.settings.locked;
-        let mut ignored = BTreeSet::new();
+        let mut ignored = order::Set::new();
         let numbers: [(&str, &mut i64, i64); 5] = [
             ("pollingInterval", &mut system.polling_interval, 3_600),
             ("pvePollingInterval", &mut system.pve_polling_interval, 3_600),

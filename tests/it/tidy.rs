@@ -10,7 +10,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("proxmox", &[]),
     ("config", &["model", "proxmox"]),
-    ("poll", &["model", "proxmox", "owner"]),
+    // How slots of a chart are packed: a day of rows would be ten times as large in a report.
+    ("poll", &["model", "proxmox", "owner", "history"]),
     ("history", &["model"]),
     ("alerts", &["model", "config"]),
     ("notify", &["model", "http", "alerts", "config", "proxmox"]),

@@ -7,9 +7,8 @@ use crate::notify::message::{Audience, Kind, Message};
 use crate::notify::settings::Webhook;
 use crate::notify::template::{Target, Template, Value};
 use crate::notify::view::{duration_of, heading, plain_text, threshold, value};
-use crate::order::Pairs;
+use crate::order::{Map, Pairs};
 use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
 
 /// Alerts listed in the message of a template that knows only one.
 const MOST_LISTED: usize = 50;
@@ -103,7 +102,7 @@ fn sample(n: usize) -> Item {
 
 /// What a template sees (contract state.md 7.7, with `Alerts` and `AlertCount` filled).
 pub fn template_data(webhook: &Webhook, message: &Message, now: Time) -> Value {
-    let mut fields = BTreeMap::new();
+    let mut fields = Map::new();
     let knows_alerts = webhook.template.contains(".Alerts");
     if let Some(first) = message.items.first() {
         let text = if message.items.len() > 1 && !knows_alerts {
@@ -114,12 +113,12 @@ pub fn template_data(webhook: &Webhook, message: &Message, now: Time) -> Value {
         alert_fields(first, &text, now, &mut fields);
     }
     let alerts = message.items.iter().map(|item| {
-        let mut fields = BTreeMap::new();
+        let mut fields = Map::new();
         alert_fields(item, &item.alert.message, now, &mut fields);
         Value::Record(fields.into())
     });
     let alerts: Vec<Value> = alerts.collect();
-    let mut own: BTreeMap<String, Value> =
+    let mut own: Map<String, Value> =
         webhook.custom_fields.iter().map(|(name, value)| (name.clone(), Value::from_json(value))).mapped();
     if let Some(key) = webhook.header("routing_key") {
         own.entry("routing_key".to_owned()).or_insert_with(|| Value::text(key));
@@ -142,7 +141,7 @@ pub fn template_data(webhook: &Webhook, message: &Message, now: Time) -> Value {
     Value::Record(fields.into())
 }
 
-fn alert_fields(item: &Item, message: &str, now: Time, fields: &mut BTreeMap<String, Value>) {
+fn alert_fields(item: &Item, message: &str, now: Time, fields: &mut Map<String, Value>) {
     let a = &item.alert;
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     put("ID", Value::text(&a.id));

@@ -8,10 +8,9 @@
 use super::log::{Entry, Try};
 use crate::model::Time;
 use crate::notify::Message;
-use crate::order::Pairs;
+use crate::order::{Map, Pairs};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -67,8 +66,7 @@ pub fn write<'a>(
 ) -> Vec<u8> {
     let mut out = format!("{FORMAT}\n");
     push(&mut out, &Line::Next(next));
-    let messages: BTreeMap<&str, &Message> =
-        waiting.clone().map(|w| (w.message.key.as_str(), w.message.as_ref())).mapped();
+    let messages: Map<&str, &Message> = waiting.clone().map(|w| (w.message.key.as_str(), w.message.as_ref())).mapped();
     for message in messages.values() {
         push(&mut out, &Line::Message(message));
     }
@@ -120,7 +118,7 @@ fn crc(bytes: &[u8]) -> u32 {
 /// Reads the file; what is damaged is counted and left out.
 pub fn read(bytes: &[u8]) -> Content {
     let mut content = Content::default();
-    let mut messages: BTreeMap<String, Arc<Message>> = BTreeMap::new();
+    let mut messages: Map<String, Arc<Message>> = Map::new();
     let mut records: Vec<Record> = Vec::new();
     let mut lines = bytes.split(|b| *b == b'\n');
     if lines.next() != Some(FORMAT.as_bytes()) {

@@ -12,12 +12,12 @@ use super::message::{Audience, Kind, Message};
 use super::payload;
 use super::settings::{Email, Settings, Webhook, masked_url};
 use crate::model::{Now, Time};
-use crate::order::Pairs;
+use crate::order::{Map, Pairs, Set};
 use file::Waiting;
 use log::Log;
 use pace::Pace;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,14 +64,14 @@ pub struct Notifier {
     settings: Arc<Settings>,
     /// With the changes that are on their way to the disk.
     latest: Arc<Settings>,
-    waiting: BTreeMap<u64, Waiting>,
-    in_flight: BTreeMap<u64, Flight>,
+    waiting: Map<u64, Waiting>,
+    in_flight: Map<u64, Flight>,
     next_id: u64,
     pace: Pace,
     log: Log,
     /// Events told since the last start, oldest first, and those told before it.
     told: VecDeque<u64>,
-    told_before: BTreeSet<u64>,
+    told_before: Set<u64>,
     started_ms: u64,
     heartbeat_due_ms: u64,
     heartbeat_running: bool,
@@ -105,7 +105,7 @@ impl Notifier {
             latest: settings.clone(),
             settings,
             waiting: waiting.mapped(),
-            in_flight: BTreeMap::new(),
+            in_flight: Map::new(),
             next_id: content.next.max(1),
             pace: Pace::default(),
             log,

@@ -1,7 +1,7 @@
 //! How fast may be sent: a bucket for each channel, so that a storm becomes few long messages, and a gap and a turn for
 //! each host, so that no receiver is flooded. Times are monotonic milliseconds.
 
-use std::collections::BTreeMap;
+use crate::order::Map;
 
 /// Messages a channel may get at once.
 const BURST: u32 = 10;
@@ -28,8 +28,8 @@ struct Host {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pace {
-    channels: BTreeMap<String, Bucket>,
-    hosts: BTreeMap<String, Host>,
+    channels: Map<String, Bucket>,
+    hosts: Map<String, Host>,
 }
 
 impl Pace {

@@ -4,9 +4,8 @@ use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
 use crate::json::json;
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Sends alerts of resources with one of `tags` (empty: any) to `channels`. An alert that no route matches goes to all
 /// channels; an alert that some match goes to the channels of those.
@@ -57,7 +56,7 @@ pub struct Heartbeat {
     pub interval_minutes: u32,
     /// `POST` with the summary as JSON, or `GET` without a body.
     pub method: String,
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: order::Map<String, Secret>,
 }
 
 impl Default for Heartbeat {
@@ -67,7 +66,7 @@ impl Default for Heartbeat {
             url: String::new(),
             interval_minutes: 5,
             method: "POST".to_owned(),
-            headers: BTreeMap::new(),
+            headers: order::Map::new(),
         }
     }
 }
@@ -134,9 +133,9 @@ impl Heartbeat {
 /// Header names to values; a hidden value stands for the one before.
 pub(super) fn read_headers(
     map: Map<String, Value>,
-    before: &BTreeMap<String, Secret>,
-) -> Result<BTreeMap<String, Secret>, String> {
-    let mut out = BTreeMap::new();
+    before: &order::Map<String, Secret>,
+) -> Result<order::Map<String, Secret>, String> {
+    let mut out = order::Map::new();
     for (name, value) in map {
         let Value::String(text) = value else {
             return Err(format!("headers.{name}: a text expected"));

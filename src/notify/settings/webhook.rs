@@ -5,9 +5,8 @@ use super::mask::{HIDDEN, is_secret_name, masked_url};
 use crate::config::Secret;
 use crate::config::fields::Fields;
 use crate::json::json;
-use crate::order::Pairs;
+use crate::order::{self, Pairs};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// One webhook. Field names as on the wire; keys below `rest` are carried along.
 #[derive(Clone, PartialEq, Default)]
@@ -19,14 +18,14 @@ pub struct Webhook {
     /// Empty: POST.
     pub method: String,
     /// `None`: the wire's `null`.
-    pub headers: Option<BTreeMap<String, Secret>>,
+    pub headers: Option<order::Map<String, Secret>>,
     pub enabled: bool,
     /// `discord`, `slack`, …; what is not known is sent as `generic`.
     pub service: String,
     /// A template of the administrator's own; blank: the service's payload.
     pub template: String,
     /// Values for `.CustomFields` of templates.
-    pub custom_fields: BTreeMap<String, Value>,
+    pub custom_fields: order::Map<String, Value>,
     pub filter: Filter,
     /// False: one try only.
     pub retry_enabled: bool,
@@ -116,12 +115,12 @@ impl Webhook {
         let mut f = Fields::of(value, place)?;
         let headers = match f.take("headers") {
             None => None,
-            Some(Value::Object(map)) => Some(read_headers(map, before.headers.as_ref().unwrap_or(&BTreeMap::new()))?),
+            Some(Value::Object(map)) => Some(read_headers(map, before.headers.as_ref().unwrap_or(&order::Map::new()))?),
             Some(_) => return Err(format!("{place}.headers: an object of texts expected")),
         };
         let custom_fields = match f.take("customFields") {
             Some(Value::Object(map)) => map.into_iter().mapped(),
-            _ => BTreeMap::new(),
+            _ => order::Map::new(),
         };
         let filter = f.take("filterRules").map(Filter::from_value).transpose()?.unwrap_or_default();
         let retry_count = f.int("retryCount")?.map(|n| u32::try_from(n.clamp(0, 10)).unwrap_or(0));

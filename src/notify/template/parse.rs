@@ -2,7 +2,7 @@
 
 use super::lex::{self, Kind, Token};
 use super::{Failure, functions};
-use std::collections::BTreeMap;
+use crate::order::Map;
 
 /// How deep actions and parentheses may nest.
 const MOST_DEPTH: usize = 30;
@@ -12,7 +12,7 @@ pub(super) struct Parsed {
     pub source: String,
     pub main: Vec<Node>,
     /// By name, from `define` and `block`.
-    pub named: BTreeMap<String, Vec<Node>>,
+    pub named: Map<String, Vec<Node>>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Failure> {
         variables: vec!["$".to_owned()],
         depth: 0,
         loops: 0,
-        named: BTreeMap::new(),
+        named: Map::new(),
     };
     let (main, stop) = parser.nodes()?;
     match stop {
@@ -106,7 +106,7 @@ struct Parser {
     depth: usize,
     /// Loops around the present place.
     loops: usize,
-    named: BTreeMap<String, Vec<Node>>,
+    named: Map<String, Vec<Node>>,
 }
 
 /// What ended a list of nodes.

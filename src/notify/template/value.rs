@@ -1,7 +1,6 @@
 //! What templates work on, and how Go prints it.
 
-use crate::order::Pairs;
-use std::collections::BTreeMap;
+use crate::order::{Map, Pairs};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -15,9 +14,9 @@ pub enum Value {
     Text(Text),
     List(Arc<Vec<Value>>),
     /// Any keys; a missing one is nil.
-    Map(Arc<BTreeMap<String, Value>>),
+    Map(Arc<Map<String, Value>>),
     /// These fields; a missing one is an error.
-    Record(Arc<BTreeMap<String, Value>>),
+    Record(Arc<Map<String, Value>>),
 }
 
 /// Where a piece of text comes from, which decides how it is put into a JSON string.
@@ -79,7 +78,7 @@ impl Value {
     pub fn list(items: Vec<Value>) -> Value {
         Value::List(Arc::new(items))
     }
-    pub fn map(items: BTreeMap<String, Value>) -> Value {
+    pub fn map(items: Map<String, Value>) -> Value {
         Value::Map(Arc::new(items))
     }
     pub fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {

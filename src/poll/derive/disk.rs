@@ -1,8 +1,9 @@
 //! A VM's disk figure from what its guest agent says: real file systems, each once.
 
 use crate::model::{Filesystem, Usage};
+use crate::order::Map;
 use crate::proxmox::pve::AgentFilesystem;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Longest list that is kept for the page.
 const LISTED_MAX: usize = 64;
@@ -51,7 +52,7 @@ struct Sum<'a> {
     total: i64,
     used: i64,
     /// Name of a pool to the bytes that its file systems use and that each of them calls free.
-    pools: BTreeMap<&'a str, (i64, i64)>,
+    pools: Map<&'a str, (i64, i64)>,
 }
 
 impl<'a> Sum<'a> {

@@ -17,10 +17,11 @@ use super::report::{Report, Version};
 use super::target::Target;
 use super::worker::{Clock, Cycle};
 use crate::model::{Now, PbsBackup, PbsInstance, PbsJob};
+use crate::order::{Map, Set};
 use crate::proxmox::Error;
 use crate::proxmox::pbs::{DatastoreItem, DatastoreStatus, DatastoreUsage, Garbage, NamespaceItem, ServerStatus};
 use ask::{Got, Topic};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// A cycle begins no request after this.
@@ -54,14 +55,14 @@ pub(super) struct PbsPoll {
     /// The list of all datastores' space is not to be had here.
     no_usage: bool,
     datastores: Option<Held<Vec<DatastoreItem>>>,
-    store_status: BTreeMap<String, Apart>,
+    store_status: Map<String, Apart>,
     garbage: Option<Held<Vec<Garbage>>>,
     jobs: HashMap<JobKind, Held<Vec<PbsJob>>>,
-    namespaces: BTreeMap<String, Held<Vec<NamespaceItem>>>,
-    backups: BTreeMap<(String, String), Held<Vec<PbsBackup>>>,
+    namespaces: Map<String, Held<Vec<NamespaceItem>>>,
+    backups: Map<(String, String), Held<Vec<PbsBackup>>>,
     backups_changed: bool,
     /// Datastores and namespaces whose list grew too old to be shown.
-    aged: BTreeSet<(String, String)>,
+    aged: Set<(String, String)>,
     /// As it was when the server was last there.
     last: Option<Held<PbsInstance>>,
 }
@@ -88,13 +89,13 @@ impl PbsPoll {
             usage: None,
             no_usage: false,
             datastores: None,
-            store_status: BTreeMap::new(),
+            store_status: Map::new(),
             garbage: None,
             jobs: HashMap::new(),
-            namespaces: BTreeMap::new(),
-            backups: BTreeMap::new(),
+            namespaces: Map::new(),
+            backups: Map::new(),
             backups_changed: false,
-            aged: BTreeSet::new(),
+            aged: Set::new(),
             last: None,
             target,
         }

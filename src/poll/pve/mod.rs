@@ -24,11 +24,11 @@ use super::report::{Endpoint, Report, Version};
 use super::target::Target;
 use super::worker::{Clock, Cycle};
 use crate::model::{Ceph, Cluster, Coverage, HaResource, Now, StorageBackup, Time};
+use crate::order::{Map, Set};
 use crate::proxmox::Error;
 use crate::proxmox::pve::{ClusterItem, Resource, StorageDefinition, UncoveredItem};
 use ask::{Ask, Got, Topic};
 use guests::{Guests, Rules};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ const NO_FILES_MS: u64 = 6 * 60 * 60 * 1000;
 type Answer = Result<Got, Error>;
 
 /// Bytes of the memory kept in a snapshot, by VMID and name.
-type StateSizes = BTreeMap<(i64, String), i64>;
+type StateSizes = Map<(i64, String), i64>;
 
 /// Everything about one PVE connection.
 pub(super) struct PvePoll {
@@ -69,7 +69,7 @@ pub(super) struct PvePoll {
     clustered: Option<bool>,
     cluster: Option<Cluster>,
     ha: Option<Held<Vec<HaResource>>>,
-    nodes: BTreeMap<String, nodes::Kept>,
+    nodes: Map<String, nodes::Kept>,
     guests: Guests,
     /// The list of everything, and what `/cluster/status` and the backup jobs said, in PVE's words.
     resources: Arc<Vec<Resource>>,
@@ -78,18 +78,18 @@ pub(super) struct PvePoll {
     rates: Rates,
     definitions: Option<Held<Vec<StorageDefinition>>>,
     /// By node (`shared` for shared ones) and storage.
-    files: BTreeMap<(String, String), Held<Vec<StorageBackup>>>,
+    files: Map<(String, String), Held<Vec<StorageBackup>>>,
     /// Bytes of the memory kept in snapshots, by node and storage, and then VMID and name.
-    states: BTreeMap<(String, String), Held<StateSizes>>,
+    states: Map<(String, String), Held<StateSizes>>,
     /// Those whose list grew too old to be shown.
-    aged_files: BTreeSet<(String, String)>,
+    aged_files: Set<(String, String)>,
     coverage: Option<Held<Coverage>>,
     ceph: Option<Held<Option<Ceph>>>,
     version: Option<Version>,
     /// There are replication jobs.
     replicating: bool,
     endpoints: Vec<Endpoint>,
-    fingerprints: BTreeMap<String, String>,
+    fingerprints: Map<String, String>,
     /// Reading files through guest agents is refused until this moment.
     no_files_until_ms: u64,
     changed: Changed,
@@ -126,22 +126,22 @@ impl PvePoll {
             clustered: None,
             cluster: None,
             ha: None,
-            nodes: BTreeMap::new(),
+            nodes: Map::new(),
             guests: Guests::default(),
             resources: Arc::default(),
             members: Vec::new(),
             uncovered: None,
             rates: Rates::default(),
             definitions: None,
-            files: BTreeMap::new(),
-            states: BTreeMap::new(),
-            aged_files: BTreeSet::new(),
+            files: Map::new(),
+            states: Map::new(),
+            aged_files: Set::new(),
             coverage: None,
             ceph: None,
             version: None,
             replicating: false,
             endpoints: target.endpoints.clone(),
-            fingerprints: BTreeMap::new(),
+            fingerprints: Map::new(),
             no_files_until_ms: 0,
             changed: Changed::default(),
             last_there: None,

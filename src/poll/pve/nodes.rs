@@ -3,6 +3,7 @@
 use crate::model::{
     BackupTask, Node, Now, PhysicalDisk, ReplicationJob, Service, StorageBackup, Temperature, Time, ZfsPool,
 };
+use crate::order::Map;
 use crate::poll::derive::node::{self as derive, Detail, Seen};
 use crate::poll::derive::{Source, backup, cluster, disks, storage};
 use crate::poll::hold::{Held, held, held_daily};
@@ -10,7 +11,7 @@ use crate::proxmox::pve::{
     CertificateItem, ContentItem, DiskItem, NodeStatus, ReplicationItem, ServiceItem, SmartReport, StorageItem,
     Subscription, TaskItem, ZfsItem,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// The status of a node is shown no longer than this.
 const FRESH_MS: u64 = 3 * 60 * 1000;
@@ -34,12 +35,12 @@ pub(super) struct Kept {
     pub services: Option<Held<Vec<Service>>>,
     pub zfs: Option<Held<Vec<ZfsPool>>>,
     pub disks: Option<Held<Vec<DiskItem>>>,
-    pub smart: BTreeMap<String, Held<SmartReport>>,
+    pub smart: Map<String, Held<SmartReport>>,
     pub replication: Option<Held<Vec<ReplicationJob>>>,
     /// The same in PVE's words.
     pub replication_said: Option<Held<Vec<ReplicationItem>>>,
     /// vzdump tasks by their UPID.
-    tasks: BTreeMap<String, BackupTask>,
+    tasks: Map<String, BackupTask>,
     /// The newest start of an answer, seconds.
     tasks_until: Option<i64>,
     /// Its document when it was last online.

@@ -2,11 +2,11 @@
 
 use super::PvePoll;
 use crate::model::Now;
+use crate::order::Set;
 use crate::poll::derive::guest::Sort;
 use crate::poll::hold::{Held, held, held_daily};
 use crate::poll::report::{Onboot, Said};
 use crate::proxmox::pve::{GuestItem, NodeItem, Resource, StorageItem};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl PvePoll {
@@ -69,7 +69,7 @@ impl PvePoll {
 }
 
 fn once<T, K: Ord>(all: &mut Vec<T>, key: impl Fn(&T) -> K) {
-    let mut seen = BTreeSet::new();
+    let mut seen = Set::new();
     all.retain(|item| seen.insert(key(item)));
 }
 

@@ -5,12 +5,13 @@ use super::ask::Topic;
 use super::nodes::Kept;
 use super::{Changed, PvePoll};
 use crate::model::{Cluster, Coverage, Guest, GuestSnapshot, Now, Storage, StorageBackup};
+use crate::order::Set;
 use crate::poll::derive::guest::Sort;
 use crate::poll::derive::storage::OfNode;
 use crate::poll::derive::{Source, disks, guest, node, storage};
 use crate::poll::hold::held;
 use crate::poll::report::{Kind, Live, Report, Slow};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Storage figures older than this carry their time.
@@ -161,8 +162,8 @@ impl PvePoll {
 
     /// Node and name of the active storages for some content, each once: shared ones at the first online node where
     /// they are active.
-    fn storages_with(&self, content: &str, mono_ms: u64) -> BTreeSet<(String, String)> {
-        let mut out: BTreeSet<(String, String)> = BTreeSet::new();
+    fn storages_with(&self, content: &str, mono_ms: u64) -> Set<(String, String)> {
+        let mut out: Set<(String, String)> = Set::new();
         for s in self.storages(mono_ms) {
             if !s.active || !s.content.split(',').any(|c| c == content) {
                 continue;
@@ -248,7 +249,7 @@ impl PvePoll {
     fn coverage_now(&self, mono_ms: u64) -> Option<Coverage> {
         let mut made = held(&self.coverage, mono_ms)?.clone();
         let backed_up = self.files.values().filter_map(|h| h.get(mono_ms)).flatten().map(|f| f.vmid);
-        let orphans: BTreeSet<i64> = backed_up.filter(|vmid| *vmid > 0 && !self.guests.has(*vmid)).collect();
+        let orphans: Set<i64> = backed_up.filter(|vmid| *vmid > 0 && !self.guests.has(*vmid)).collect();
         made.orphans = orphans.into_iter().collect();
         Some(made)
     }

@@ -1,7 +1,7 @@
 //! Answers about a cluster as a whole.
 
+use crate::order::Map;
 use crate::proxmox::rows::{Maybe, rows};
-use std::collections::BTreeMap;
 
 rows! {
     /// An item of `/cluster/resources`: node, guest or storage, by `kind`.
@@ -96,7 +96,7 @@ rows! {
 
     pub struct CephHealth {
         status: text,
-        checks: object<BTreeMap<String, Maybe<CephCheck>>>,
+        checks: object<Map<String, Maybe<CephCheck>>>,
     }
 
     pub struct CephCheck {

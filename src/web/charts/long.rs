@@ -6,8 +6,8 @@ use crate::export::pull::{self, Far, Span};
 use crate::export::settings::Peer;
 use crate::history::{Kind, Metric, Series};
 use crate::http::Response;
+use crate::order::Set;
 use crate::owner::{Answer, Core};
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// A server that failed is left in peace for so long: nobody waits for it with every chart.
@@ -50,7 +50,7 @@ impl Long {
             (Some((until_ms, why)), Some(_)) if lacking && core.now.mono_ms < *until_ms => (None, Some(why.clone())),
             (_, source) => (source.filter(|_| lacking).cloned(), None),
         };
-        let names: BTreeSet<&str> = core.state.nodes.iter().map(|n| n.instance.as_str()).collect();
+        let names: Set<&str> = core.state.nodes.iter().map(|n| n.instance.as_str()).collect();
         Long { source, span: Span { from, to: now, step }, only_one: names.len() + core.state.pbs.len() == 1, resting }
     }
 

@@ -9,6 +9,7 @@ use pulse::alerts::outgoing::Audience;
 use pulse::alerts::preview::{Incident, Place, Preview, Series, preview};
 use pulse::alerts::{Lists, Poll, Transition};
 use pulse::model::{State, Time, Usage};
+use pulse::order::Map;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -228,7 +229,7 @@ impl Life {
             let incident = self.incidents.get_mut(&(open.start_time, open.id.clone())).unwrap();
             (incident.value, incident.level) = (open.value, open.level);
         }
-        let mut by_type = BTreeMap::new();
+        let mut by_type = Map::new();
         for incident in self.incidents.values() {
             *by_type.entry(incident.r#type.clone()).or_default() += 1;
         }

@@ -1,8 +1,8 @@
 //! Saved templates render as in 4.9, which uses Go's `text/template`; what Go inserts unescaped stays valid JSON here.
 
 use pulse::notify::template::{Target, Template, Value};
+use pulse::order::Map;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 fn file(name: &str) -> Json {
@@ -12,7 +12,7 @@ fn file(name: &str) -> Json {
 
 /// The data of a webhook: records with these fields, in which `Value` and `Threshold` are floats.
 fn record(json: &Json) -> Value {
-    let fields: BTreeMap<String, Value> = json
+    let fields: Map<String, Value> = json
         .as_object()
         .unwrap()
         .iter()

@@ -1,6 +1,9 @@
 //! Sorting with one copy of the algorithm for all types: the standard library's is compiled anew for each, which
 //! was a twentieth of the binary.
 
+mod map;
+
+pub use map::{Map, Set};
 use std::cmp::Ordering;
 
 /// Sorts by `compare`; equal items keep their order. Costs eight bytes an item while it runs.
