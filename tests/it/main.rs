@@ -12,6 +12,7 @@ mod door_kit;
 mod examples;
 mod export;
 mod figures;
+mod fuzz;
 mod history;
 mod nodes;
 mod notify;

@@ -11,7 +11,7 @@ mod budget;
 mod compress;
 mod connection;
 mod descriptors;
-mod head;
+pub mod head;
 mod stream;
 mod tls;
 mod upstream;
