@@ -1,6 +1,6 @@
 //! A receiver of webhooks on loopback that answers by a script and keeps what it was sent.
 
-use crossbeam_channel::{Receiver as Inbox, unbounded};
+use crossbeam_channel::{Receiver as Inbox, Sender, unbounded};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Receiver {
                     return;
                 }
                 let (reply, tell, over) = (script[n.min(script.len() - 1)].clone(), tell.clone(), over.clone());
-                std::thread::spawn(move || drop(serve(stream.unwrap(), &reply, &over).map(|g| tell.send(g))));
+                std::thread::spawn(move || serve(stream.unwrap(), &reply, &tell, &over));
             }
         });
         Receiver { address, got, ended }
@@ -84,7 +84,8 @@ impl Drop for Receiver {
     }
 }
 
-fn serve(stream: TcpStream, reply: &Reply, over: &AtomicBool) -> Option<Got> {
+/// What came is told before it is answered: afterwards the next request could be told first.
+fn serve(stream: TcpStream, reply: &Reply, tell: &Sender<Got>, over: &AtomicBool) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -99,8 +100,9 @@ fn serve(stream: TcpStream, reply: &Reply, over: &AtomicBool) -> Option<Got> {
         headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("content-length")).map_or(0, |(_, v)| v.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    tell.send(Got { line: line.trim_end().to_owned(), headers, body }).ok()?;
     answer(stream, reply, over);
-    Some(Got { line: line.trim_end().to_owned(), headers, body })
+    Some(())
 }
 
 fn answer(mut stream: TcpStream, reply: &Reply, over: &AtomicBool) {
