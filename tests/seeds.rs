@@ -11,6 +11,8 @@ extern crate self as pulse;
 pub mod alerts;
 #[path = "it/alerts/bench.rs"]
 mod bench;
+#[path = "it/alerts/cost.rs"]
+mod cost;
 #[path = "../src/config/durable.rs"]
 pub mod durable;
 #[path = "../src/config/fields.rs"]

@@ -4,6 +4,7 @@ mod bench;
 mod conditions;
 mod config;
 mod kept;
+mod latency;
 mod life;
 mod preview;
 mod settings;
