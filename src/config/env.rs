@@ -119,7 +119,7 @@ fn parse_line(line: &str, own: &Vars, outer: &Vars) -> Result<(String, String), 
     let raw = rest.get(1..).unwrap_or("").trim();
     let value = match raw.chars().next() {
         Some('\'') => quoted(raw, '\'')?,
-        Some('"') => expand(&unescape(&quoted(raw, '"')?), own, outer),
+        Some('"') => expand_escaped(&quoted(raw, '"')?, own, outer),
         _ => expand(bare(raw), own, outer),
     };
     Ok((name.to_owned(), value))
@@ -157,16 +157,24 @@ fn quoted(raw: &str, quote: char) -> Result<String, &'static str> {
     Err("the closing quote is missing")
 }
 
-fn unescape(text: &str) -> String {
+/// The inside of double quotes: what stands behind a backslash is literal, a `$` too.
+fn expand_escaped(text: &str, own: &Vars, outer: &Vars) -> String {
     let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, if c == '\\' { chars.next() } else { None }) {
-            ('\\', Some('n')) => out.push('\n'),
-            ('\\', Some('r')) => out.push('\r'),
-            ('\\', Some(other)) => out.push(other),
-            _ => out.push(c),
+    let mut pieces = text.split('\\');
+    out.push_str(&expand(pieces.next().unwrap_or(""), own, outer));
+    while let Some(piece) = pieces.next() {
+        let mut chars = piece.chars();
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('r') => out.push('\r'),
+            Some(other) => out.push(other),
+            // A backslash behind a backslash: what follows it is outside again.
+            None => {
+                out.push('\\');
+                chars = pieces.next().unwrap_or("").chars();
+            }
         }
+        out.push_str(&expand(chars.as_str(), own, outer));
     }
     out
 }

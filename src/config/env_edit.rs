@@ -71,6 +71,7 @@ mod tests {
             "a'b",
             "a\"b$HOME\\",
             "a'b\"c",
+            "it's $HOME, ${HOME}, \\$HOME and \\\\\"",
             " # x ",
             "é",
         ];

@@ -133,10 +133,14 @@ fn system(bytes: &[u8]) {
 pub fn env_file(bytes: &[u8]) {
     let given = text(bytes);
     let read = EnvFile::parse(&given, &Vars::new());
-    let edited = text(&read.with_vars(&[("API_TOKEN", "new"), ("PULSE_AUTH_PASS", "it's \"$new\"\\")]));
+    let edited = text(&read.with_vars(&[("API_TOKEN", "new"), ("PULSE_AUTH_PASS", "it's \"$A${A}\"\\")]));
     let again = EnvFile::parse(&edited, &Vars::new());
     assert_eq!(again.vars.get("API_TOKEN").map(String::as_str), Some("new"));
-    assert_eq!(again.vars.get("PULSE_AUTH_PASS").map(String::as_str), Some("it's \"$new\"\\"));
+    assert_eq!(again.vars.get("PULSE_AUTH_PASS").map(String::as_str), Some("it's \"$A${A}\"\\"));
+    // Whoever refers to a changed variable gets the new value.
+    if ["$API_TOKEN", "${API_TOKEN", "$PULSE_AUTH_PASS", "${PULSE_AUTH_PASS"].iter().any(|r| given.contains(r)) {
+        return;
+    }
     for (name, value) in
         again.vars.iter().filter(|(name, _)| !["API_TOKEN", "PULSE_AUTH_PASS"].contains(&name.as_str()))
     {
