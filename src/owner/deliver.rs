@@ -85,8 +85,7 @@ impl Core {
     fn save_queue(&mut self) {
         let Some(bytes) = self.notify.unsaved(self.now) else { return };
         let answer = self.save(NOTIFY_QUEUE, Some(bytes), |core, outcome| {
-            // Also when it could not be written: the engine must not wait for a disk that is full.
-            if core.notify.saved(outcome.is_ok(), core.now) {
+            if core.notify.saved(outcome.as_ref().map(|()| ()).map_err(String::as_str), core.now) {
                 core.alerts.messages_are_safe(core.now);
             }
             Answer::Now(Response::text(200, ""))

@@ -114,6 +114,21 @@ def started(folder):
                 process.wait(20)
 
 
+@contextlib.contextmanager
+def disk(folder, works):
+    """Where the queue cannot be written while the rest can, as on a full disk; what was there before is there afterwards."""
+    queue = folder / "data" / "notify-queue"
+    if works:
+        yield
+        return
+    aside = queue.rename(folder / "aside") if queue.exists() else None
+    queue.mkdir()
+    yield
+    queue.rmdir()
+    if aside:
+        aside.rename(queue)
+
+
 def active(port, number):
     with contextlib.suppress(OSError):
         return any(f"busy-{number}" in a["resourceName"] for a in client.done(port, "GET", "/api/alerts/active"))
@@ -121,18 +136,19 @@ def active(port, number):
 
 def kill_at(folder, inbox, number, moment):
     """Starts the program and kills it at this moment: (`start` or `alert`, seconds after it), or what the inbox sees and
-    seconds after that."""
-    what, seconds = moment
+    seconds after that. With `full` before it the queue cannot be written until then."""
+    what, seconds = moment[0].removeprefix("full "), moment[1]
     inbox.expect(what.removeprefix("refused "), refusals=1 if what.startswith("refused ") else 0)
     with started(folder) as process:
         port = program.port_of(folder, process)
-        if what == "alert":
-            client.until("the alert", lambda: active(port, number))
-        elif what != "start":
-            assert inbox.happened.wait(30), f"never {what}"
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        with disk(folder, moment[0] == what):
+            if what == "alert":
+                client.until("the alert", lambda: active(port, number))
+            elif what != "start":
+                assert inbox.happened.wait(30), f"never {what}"
+            time.sleep(seconds)
+            process.send_signal(signal.SIGKILL)
+            process.wait(20)
     inbox.expect(None, inbox.refusals)
 
 
@@ -171,7 +187,7 @@ def lane(lab, first, moments):
         for number in range(first, first + len(moments)):
             # Also what later starts made of it.
             last = [sum(c.accepted and c.channel == channel for c in inbox.of(str(number))) for channel in ("email", "webhook")]
-            assert last == counts[number - first][2], f"{number} was told again by a later start: {last}"
+            assert last == counts[number - first][2], f"{number} was told again by a later start: {last} {inbox.copies}"
     return counts
 
 
@@ -180,6 +196,7 @@ LANES = [
     [("alert", step * 0.25) for step in range(8)],
     [("asked", 0), ("answered", 0), ("mailed", 0), ("accepted", 0), ("answered", 1), ("accepted", 1), ("answered", 3)],
     [("refused asked", 0), ("refused answered", 0), ("refused answered", 1), ("refused answered", 3)],
+    [("full alert", 1), ("full refused answered", 0), ("full refused answered", 1), ("full refused answered", 3)],
 ]
 
 
@@ -191,6 +208,9 @@ def main():
             labs.append(stack.enter_context(host.serving(pathlib.Path(folder))))
         with concurrent.futures.ThreadPoolExecutor(len(LANES)) as threads:
             running = [threads.submit(lane, lab, 200 + 100 * n, moments) for n, (lab, moments) in enumerate(zip(labs, LANES))]
+            concurrent.futures.wait(running)
+            wrong = [str(made.exception()) for made in running if made.exception()]
+            assert not wrong, "\n".join(wrong)
             counts = [count for made in running for count in made.result()]
     early = sum(before == 0 for _, before, _ in counts)
     twice = sum(max(accepted) > 1 for _, _, accepted in counts)

@@ -40,6 +40,8 @@ const MOST_EVENTS: usize = 2_048;
 const REPEATS_MS: u64 = 15 * 60_000;
 /// Changes that may be told to the disk together.
 const GATHER_MS: u64 = 2_000;
+/// A disk that refused a write is left alone this long.
+const REFUSED_MS: u64 = 10_000;
 
 /// An attempt that has not come back after this long never will: its thread died.
 const LOST_MS: u64 = 5 * 60_000;
@@ -81,8 +83,9 @@ pub struct Notifier {
     urgent: bool,
     /// When the file was last handed out.
     written_ms: Option<u64>,
-    /// Writes on their way to the disk.
+    /// Writes on their way to the disk, and whether the last one failed.
     saving: u32,
+    failing: bool,
     refused: u64,
 }
 
@@ -119,6 +122,7 @@ impl Notifier {
             urgent: false,
             written_ms: None,
             saving: 0,
+            failing: false,
             refused: 0,
         }
     }
@@ -436,7 +440,8 @@ impl Notifier {
     /// delivered, and never more often than every two seconds (until then the engine takes nobody for told).
     pub fn unsaved(&mut self, now: Now) -> Option<Vec<u8>> {
         let since = self.changed_since_ms?;
-        let wrote_lately = self.written_ms.is_some_and(|at| now.mono_ms < at + GATHER_MS);
+        let pause = if self.failing { REFUSED_MS } else { GATHER_MS };
+        let wrote_lately = self.written_ms.is_some_and(|at| now.mono_ms < at + pause);
         if wrote_lately || (!self.urgent && now.mono_ms < since + GATHER_MS) {
             return None;
         }
@@ -452,13 +457,22 @@ impl Notifier {
         Some(file::write(self.waiting.values(), self.log.iter(), self.told.iter().copied(), self.next_id))
     }
 
-    /// A write of the file ended; one that failed is tried again with the next change. True: nothing that came in is
-    /// missing on disk any more, as far as the disk lets us.
-    pub fn saved(&mut self, ok: bool, now: Now) -> bool {
+    /// A write of the file ended; one that failed is made again soon, whether anything changes or not. True: nothing that
+    /// came in is missing on disk any more. While it is, what is due is sent all the same, and the engine takes nobody for
+    /// told: after a crash it decides again, and people rather hear something twice than never.
+    pub fn saved(&mut self, outcome: Result<(), &str>, now: Now) -> bool {
         self.saving = self.saving.saturating_sub(1);
-        if !ok {
-            self.touch(now, false);
+        match outcome {
+            Err(why) => {
+                if !self.failing {
+                    ::log::error!("{why}; notifications are sent, and a crash may repeat some");
+                }
+                self.touch(now, true);
+            }
+            Ok(()) if self.failing => ::log::info!("notify-queue is written again"),
+            Ok(()) => {}
         }
+        self.failing = outcome.is_err();
         self.saving == 0 && !self.urgent
     }
 

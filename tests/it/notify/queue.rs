@@ -37,7 +37,7 @@ impl Queue {
         let now = self.now();
         if let Some(bytes) = self.notifier.unsaved(now) {
             self.files.push(bytes);
-            self.notifier.saved(true, now);
+            self.notifier.saved(Ok(()), now);
         }
     }
     fn due(&mut self) -> Vec<Job> {
@@ -470,10 +470,28 @@ fn the_engine_may_forget_only_when_all_that_came_in_is_on_disk() {
     notifier.enqueue(raised(&["x"]), now);
     assert!(notifier.unsaved(now).is_some());
     notifier.enqueue(raised(&["y"]), now);
-    assert!(!notifier.saved(true, now), "the second message is not written yet");
+    assert!(!notifier.saved(Ok(()), now), "the second message is not written yet");
     let later = Now::simulated(START_MS + 2_000);
     assert!(notifier.unsaved(later).is_some());
-    assert!(notifier.saved(true, later));
+    assert!(notifier.saved(Ok(()), later));
+}
+
+#[test]
+fn a_disk_that_refuses_is_asked_again_and_nothing_counts_as_told_until_it_is_written() {
+    let mut notifier = Notifier::new(Arc::new(settings(vec![hook("a")])), None, Now::simulated(START_MS));
+    let at = |ms: i64| Now::simulated(START_MS + ms);
+    notifier.enqueue(raised(&["x"]), at(0));
+    assert!(notifier.unsaved(at(0)).is_some());
+    assert!(!notifier.saved(Err("failed to write notify-queue: no space left"), at(10)));
+    let jobs = notifier.due(at(20));
+    assert_eq!(jobs.len(), 2, "it is sent all the same");
+    jobs.iter().for_each(|job| notifier.done(job.outcome(ok()), at(30)));
+    assert!(notifier.unsaved(at(9_000)).is_none(), "not again and again");
+    assert!(notifier.unsaved(at(10_000)).is_some(), "but soon, although nothing new came in");
+    assert!(!notifier.saved(Err("failed to write notify-queue: no space left"), at(10_010)));
+    assert!(notifier.unsaved(at(20_010)).is_some());
+    assert!(notifier.saved(Ok(()), at(20_020)), "now the engine may write that they were told");
+    assert!(notifier.unsaved(at(60_000)).is_none());
 }
 
 #[test]
