@@ -77,6 +77,7 @@ impl Alerts {
             note(disk::MEMORY, e);
             None
         });
+        let no_memory = memory.is_none();
         let fresh_journal = files.journal.is_none();
         let decoded = journal::decode(files.journal.as_deref().unwrap_or_default());
         if decoded.broken > 0 {
@@ -110,6 +111,10 @@ impl Alerts {
         }
         alerts.history.age(now.wall);
         alerts.engine.restore(reconciled.active, memory, now);
+        if no_memory {
+            // Before the first transition: from here on an alert that it does not name is one that nobody was told of.
+            alerts.save(now);
+        }
         if rewrite {
             alerts.rewrite();
         }

@@ -48,6 +48,10 @@ impl Core {
             self.notify.enqueue(Message::decided(out), self.now);
         }
         self.deliver();
+        if self.notify.is_safe() {
+            // All of it was known from before the start.
+            self.alerts.messages_are_safe(self.now);
+        }
     }
 
     /// Tells receivers that keep incidents that somebody took charge of an alert.
@@ -59,6 +63,10 @@ impl Core {
     /// Makes the attempts that are due and saves the queue; each second, and whenever something changed.
     pub fn deliver(&mut self) {
         self.save_queue();
+        self.attempt_due();
+    }
+
+    fn attempt_due(&mut self) {
         for job in self.notify.due(self.now) {
             self.attempt(job);
         }
@@ -88,6 +96,7 @@ impl Core {
             if core.notify.saved(outcome.as_ref().map(|()| ()).map_err(String::as_str), core.now) {
                 core.alerts.messages_are_safe(core.now);
             }
+            core.attempt_due();
             Answer::Now(Response::text(200, ""))
         });
         self.finish(answer, None);

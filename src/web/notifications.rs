@@ -3,6 +3,7 @@
 
 use super::notification_tests as tests;
 use super::routes::{Limit, Policy, Route};
+use crate::alerts::Config;
 use crate::config::{Change, DataFile, EMAIL, WEBHOOKS};
 use crate::http::{Call, Method, Response};
 use crate::json::{json, put};
@@ -17,7 +18,7 @@ const MAIL: &str = r#"{"type":"object","properties":{"enabled":{"type":"boolean"
 
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route::new(Method::Get, "/api/notifications/", Policy::Read, "Everything that is configured about notifications", summary).gives(r#"{"type":"object","required":["email","webhooks","enabled","routes","heartbeat","queue"],"properties":{"email":{"type":"object"},"webhooks":{"type":"array"},"enabled":{"type":"boolean"},"routes":{"type":"array"},"heartbeat":{"type":"object"},"queue":{"type":"object"}}}"#),
+    Route::new(Method::Get, "/api/notifications/", Policy::Read, "Everything that is configured about notifications", summary).gives(r#"{"type":"object","required":["email","webhooks","enabled","cooldown","groupingWindow","routes","heartbeat","queue"],"properties":{"email":{"type":"object"},"webhooks":{"type":"array"},"enabled":{"type":"boolean"},"cooldown":{"type":"integer"},"groupingWindow":{"type":"integer"},"routes":{"type":"array"},"heartbeat":{"type":"object"},"queue":{"type":"object"}}}"#),
     Route::new(Method::Post, "/api/notifications/", Policy::Manage, "Change parts of it", change_some).takes(r#"{"type":"object"}"#),
     Route::new(Method::Put, "/api/notifications/", Policy::Manage, "Change parts of it", change_some).takes(r#"{"type":"object"}"#),
     Route::new(Method::Get, "/api/notifications/email", Policy::Read, "How mail is sent", email).gives(r#"{"type":"object","required":["enabled","provider","server","port","username","password","from","tls","startTLS"],"properties":{"enabled":{"type":"boolean"},"provider":{"type":"string"},"server":{"type":"string"},"port":{"type":"integer"},"username":{"type":"string"},"password":{"type":"string"},"from":{"type":"string"},"tls":{"type":"boolean"},"startTLS":{"type":"boolean"}}}"#),
@@ -54,6 +55,8 @@ fn summary(core: &mut Core, call: &Call) -> Answer {
         "email": s.email.shown(),
         "webhooks": shown(s, call),
         "enabled": s.enabled,
+        "cooldown": core.alerts.engine.config().schedule.cooldown,
+        "groupingWindow": core.alerts.engine.config().schedule.gather_secs(),
         "routes": s.routes.iter().map(|r| r.to_value()).collect::<Vec<_>>(),
         "heartbeat": heartbeat,
         "queue": { "waiting": waiting, "inFlight": in_flight, "refused": refused },
@@ -102,12 +105,54 @@ fn put_email(core: &mut Core, call: &Call) -> Answer {
     }
 }
 
-/// A body with any of `email`, `webhooks`, `enabled`, `routes`, `heartbeat`; what is absent stays.
+/// A body with any of `email`, `webhooks`, `enabled`, `routes`, `heartbeat`, and of the alerts' `cooldown` (minutes) and
+/// `groupingWindow` (seconds); what is absent stays.
 fn change_some(core: &mut Core, call: &Call) -> Answer {
-    match call.json::<Value>().and_then(|body| changed(core.notify.latest(), body)) {
+    let read = call.json::<Value>().and_then(|body| {
+        changed(core.notify.latest(), body.clone())?;
+        Ok((paced(core.alerts.config.latest(), &body)?, body))
+    });
+    match read {
+        Ok((Some(config), body)) => {
+            let then = |core: &mut Core, outcome: Result<(), String>| match outcome {
+                Ok(()) => save_some(core, body),
+                Err(why) => super::nodes::not_saved(&why).into(),
+            };
+            core.save_alerts(config, Box::new(then))
+        }
+        Ok((None, body)) => save_some(core, body),
+        Err(why) => Response::error(400, &why).into(),
+    }
+}
+
+fn save_some(core: &mut Core, body: Value) -> Answer {
+    match changed(core.notify.latest(), body) {
         Ok((next, parts)) => save(core, next, parts, success()),
         Err(why) => Response::error(400, &why).into(),
     }
+}
+
+/// The alert configuration with the pace that a body names; `None`: it names none.
+fn paced(before: &Config, body: &Value) -> Result<Option<Config>, String> {
+    let number = |name: &str, most: i64| match body.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_i64() {
+            Some(n) if (0..=most).contains(&n) => Ok(Some(n)),
+            _ => Err(format!("{name}: a whole number from 0 to {most} expected")),
+        },
+    };
+    let (cooldown, window) = (number("cooldown", 10_080)?, number("groupingWindow", 86_400)?);
+    if cooldown.is_none() && window.is_none() {
+        return Ok(None);
+    }
+    let mut next = before.clone();
+    next.schedule.cooldown = cooldown.unwrap_or(next.schedule.cooldown);
+    if let Some(secs) = window {
+        next.schedule.grouping_window = secs;
+        next.schedule.grouping.window = secs;
+        next.schedule.grouping.enabled = secs > 0;
+    }
+    Ok(Some(next))
 }
 
 fn changed(before: &Settings, body: Value) -> Result<(Settings, Parts), String> {

@@ -31,6 +31,8 @@ pub struct Waiting {
     /// Not before this moment.
     pub due: Time,
     pub tries: Vec<Try>,
+    /// The write of this process that makes it durable as it is; 0: it was read from the file.
+    pub in_write: u64,
 }
 
 /// The record of a [`Waiting`]; the message is a record of its own, shared by all channels.
@@ -159,6 +161,7 @@ pub fn read(bytes: &[u8]) -> Content {
             created: r.created,
             due: r.due,
             tries: r.tries,
+            in_write: 0,
         });
     }
     if content.damaged > 0 {

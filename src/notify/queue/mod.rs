@@ -83,8 +83,9 @@ pub struct Notifier {
     urgent: bool,
     /// When the file was last handed out.
     written_ms: Option<u64>,
-    /// Writes on their way to the disk, and whether the last one failed.
-    saving: u32,
+    /// Writes that were handed out, those that ended, and whether the last of these failed.
+    writes: u64,
+    ended: u64,
     failing: bool,
     refused: u64,
 }
@@ -121,7 +122,8 @@ impl Notifier {
             changed_since_ms: None,
             urgent: false,
             written_ms: None,
-            saving: 0,
+            writes: 0,
+            ended: 0,
             failing: false,
             refused: 0,
         }
@@ -199,17 +201,17 @@ impl Notifier {
     /// Puts a message in the row of a channel, or into the one that waits there anyway.
     fn add(&mut self, channel: &str, message: Message, join: bool, now: Now) {
         let a_minute = self.a_minute(channel);
-        if join && message.kind != Kind::Escalated && !self.pace.has_token(channel, a_minute, now.mono_ms) {
-            let same = |w: &&mut Waiting| {
-                let m = &w.message;
-                w.channel == channel
-                    && w.tries.is_empty()
-                    && (m.kind, m.escalation) == (message.kind, message.escalation)
-            };
+        if join && message.kind != Kind::Escalated {
             let in_flight = &self.in_flight;
-            let row = self.waiting.values_mut().filter(|w| !in_flight.contains_key(&w.id)).find(same);
-            if let Some(row) = row {
+            let in_row = |w: &Waiting| w.channel == channel && w.tries.is_empty() && !in_flight.contains_key(&w.id);
+            // Each that waits will take a token.
+            let free = self.pace.tokens(channel, a_minute, now.mono_ms) as usize;
+            let same = |m: &Message| (m.kind, m.escalation) == (message.kind, message.escalation);
+            if self.waiting.values().filter(|w| in_row(w)).count() >= free
+                && let Some(row) = self.waiting.values_mut().find(|w| in_row(w) && same(&w.message))
+            {
                 Arc::make_mut(&mut row.message).join(&message);
+                row.in_write = self.writes + 1;
                 return;
             }
         }
@@ -229,6 +231,7 @@ impl Notifier {
             created: now.wall,
             due: now.wall,
             tries: Vec::new(),
+            in_write: self.writes + 1,
         };
         self.waiting.insert(id, waiting);
     }
@@ -237,7 +240,8 @@ impl Notifier {
         if channel == "email" { self.settings.email.rate_limit } else { 0 }
     }
 
-    /// The attempts to make now. Each comes back through [`Notifier::done`], or the delivery is tried again after the
+    /// The attempts to make now. What came in is sent when it is durable, so that a crash repeats it under the same key;
+    /// a disk that fails delays nothing. Each comes back through [`Notifier::done`], or the delivery is tried again after the
     /// next start.
     pub fn due(&mut self, now: Now) -> Vec<Job> {
         self.give_up_lost(now);
@@ -245,7 +249,8 @@ impl Notifier {
         let ready: Vec<u64> = self
             .waiting
             .values()
-            .filter(|w| w.due <= now.wall && !self.in_flight.contains_key(&w.id))
+            .filter(|w| w.due <= now.wall && (w.in_write <= self.ended || self.failing))
+            .filter(|w| !self.in_flight.contains_key(&w.id))
             .map(|w| w.id)
             .collect();
         for id in ready {
@@ -453,7 +458,7 @@ impl Notifier {
     pub fn unsaved_finally(&mut self) -> Option<Vec<u8>> {
         self.changed_since_ms.take()?;
         self.urgent = false;
-        self.saving += 1;
+        self.writes += 1;
         Some(file::write(self.waiting.values(), self.log.iter(), self.told.iter().copied(), self.next_id))
     }
 
@@ -461,7 +466,7 @@ impl Notifier {
     /// came in is missing on disk any more. While it is, what is due is sent all the same, and the engine takes nobody for
     /// told: after a crash it decides again, and people rather hear something twice than never.
     pub fn saved(&mut self, outcome: Result<(), &str>, now: Now) -> bool {
-        self.saving = self.saving.saturating_sub(1);
+        self.ended = self.ended.saturating_add(1).min(self.writes);
         match outcome {
             Err(why) => {
                 if !self.failing {
@@ -473,7 +478,12 @@ impl Notifier {
             Ok(()) => {}
         }
         self.failing = outcome.is_err();
-        self.saving == 0 && !self.urgent
+        self.is_safe()
+    }
+
+    /// Whether all that came in is on disk.
+    pub fn is_safe(&self) -> bool {
+        self.ended == self.writes && !self.urgent
     }
 
     /// Whether the heartbeat is to be sent; its summary is made only then.

@@ -33,9 +33,14 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Whether a channel may get another message now. `a_minute` is the administrator's own limit, 0 for none.
+    /// How many messages a channel may get now. `a_minute` is the administrator's own limit, 0 for none.
+    pub fn tokens(&mut self, channel: &str, a_minute: u32, now_ms: u64) -> u32 {
+        self.bucket(channel, a_minute, now_ms).tokens
+    }
+
+    /// Whether it may get one.
     pub fn has_token(&mut self, channel: &str, a_minute: u32, now_ms: u64) -> bool {
-        self.bucket(channel, a_minute, now_ms).tokens > 0
+        self.tokens(channel, a_minute, now_ms) > 0
     }
 
     /// A message goes to a channel.

@@ -220,6 +220,34 @@ fn the_end_of_an_alert_is_told_although_the_process_was_killed_meanwhile() {
     }
 }
 
+// The first alert of a new installation was lost when the process was killed before it was told: without a memory of who
+// was told, everybody was taken for told.
+#[test]
+fn the_very_first_alert_is_told_although_the_process_was_killed_before() {
+    let mut k = Kept::new();
+    k.room.engine.set_config(config(json!({"schedule": {"groupingWindow": 30, "grouping": {"enabled": true}}})));
+    k.cpu(95.0);
+    k.now = k.now.plus(Duration::from_secs(10));
+    for name in k.state.connection_health.keys() {
+        k.room.engine.polled(&Poll { source: source(name), reachable: true, brought: Lists::default() });
+    }
+    assert_eq!(told(&mut k), [], "it is gathered");
+    let Kept { folder, room, .. } = k;
+    drop(room);
+    // What a kill leaves that comes between the two files.
+    let journal = folder.read("alerts/alert-journal.log");
+    assert!(!journal.is_empty());
+    let memory = Kept::over(Folder::new("alerts")).restart().folder.read("alerts/alert-memory.json");
+    folder.write("alerts/alert-memory.json", memory);
+    let mut k = Kept::over(folder);
+    k.cpu(95.0);
+    k.now = k.now.plus(Duration::from_secs(60));
+    for name in k.state.connection_health.keys() {
+        k.room.engine.polled(&Poll { source: source(name), reachable: true, brought: Lists::default() });
+    }
+    assert_eq!(told(&mut k), [(Kind::Firing, Audience::Everyone, CPU.to_owned())]);
+}
+
 #[test]
 fn a_journal_torn_at_any_byte_is_read_as_far_as_it_goes() {
     let mut k = Kept::new();
@@ -391,8 +419,8 @@ fn the_memory_is_read_as_far_as_it_was_written() {
     let whole = k.folder.read("alerts/alert-memory.json");
     let ids = |bytes: &[u8]| Memory::read(bytes).unwrap().alerts.into_keys().collect::<Vec<_>>();
     assert_eq!(ids(&whole), ["lab-alpha-101-cpu", "lab-alpha-local-usage"]);
-    let first = whole.iter().position(|b| *b == b'\n').expect("a document and a change");
-    for cut in first..whole.len() {
+    let last = whole.iter().rposition(|b| *b == b'\n').expect("a document and its changes");
+    for cut in last..whole.len() {
         assert_eq!(ids(&whole[..cut]), ["lab-alpha-101-cpu"], "cut at {cut}");
     }
 }

@@ -219,7 +219,7 @@ fn eight_hanging_receivers_do_not_keep_requests_waiting() {
     }
     desk.core.notify.enqueue(raised(&["x"]), desk.core.now);
     desk.core.deliver();
-    assert_eq!(desk.core.notify.counts().1, 8, "all on their way");
+    desk.until("all are on their way", |core| core.notify.counts().1 == 8);
     let fine = Receiver::start(vec![says(200, "fine")]);
     let began = Instant::now();
     let (status, answer) = desk.call(Method::Post, "/api/notifications/webhooks/test", &json!({"url":fine.url("/")}));

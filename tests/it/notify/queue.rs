@@ -4,7 +4,7 @@ use super::scene::{START_MS, alert, item, message, raised, settings, webhook};
 use pulse::alerts::outgoing;
 use pulse::model::{Now, Time};
 use pulse::notify::settings::{Route, Settings};
-use pulse::notify::{Audience, Job, Kind, Message, Notifier, Retry, Sent};
+use pulse::notify::{Audience, Job, Kind, Message, Notifier, Retry, Sent, subject};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -262,32 +262,49 @@ fn what_the_engine_decided_is_understood() {
 #[test]
 fn a_storm_becomes_few_messages_that_tell_how_many_were_held() {
     let mut q = Queue::new(settings(vec![hook("a")]));
-    let (mut messages, mut told, mut held) = (0, BTreeSet::new(), 0);
+    let (mut messages, mut counted, mut held) = (BTreeMap::<String, u64>::new(), 0, 0);
+    let mut words = String::new();
+    let mut alerts = (0..1_000).map(|n| format!("vm-{n}-cpu"));
     let began = processor_time();
-    for n in 0..1_200 {
-        if n < 1_000 {
-            q.enqueue(raised(&[&format!("vm-{n}-cpu")]));
+    let mut minute = Duration::ZERO;
+    for second in 0..1_200 {
+        // A thousand within a minute, each told of by itself: what grouping would spare the queue comes here.
+        for id in alerts.by_ref().take(17) {
+            let now = q.now();
+            q.notifier.enqueue(raised(&[&id]), now);
         }
         q.run(1, |job| {
+            let message = job.message().unwrap();
+            *messages.entry(job.channel().to_owned()).or_default() += 1;
             if job.channel() == "email" {
-                let message = job.message().unwrap();
-                messages += 1;
-                held += message.held;
-                told.extend(ids(job));
+                (counted, held) = (counted + message.count(), held + message.held);
+                words = subject(message);
             }
             ok()
         });
+        if second == 59 {
+            minute = processor_time() - began;
+        }
     }
-    let spent = processor_time() - began;
+    let written: usize = q.files.iter().map(Vec::len).sum();
     println!(
-        "a storm of 1,000 alerts costs {spent:?}, {} writes of {} kB in all",
+        "1,000 alerts in a minute: {messages:?} messages in 20 minutes, {held} alerts told of later in one of them; {minute:?} \
+        of a processor in that minute, {:?} in all; {} writes of {} kB in all",
+        processor_time() - began,
         q.files.len(),
-        q.files.iter().map(Vec::len).sum::<usize>() / 1000
+        written / 1000
     );
-    assert!(messages <= 17, "{messages} mails within twenty minutes");
-    assert_eq!(told.len(), 1_000, "and none of the alerts is missing");
+    assert!(alerts.next().is_none());
+    for (channel, sent) in &messages {
+        // Ten at once and one each three minutes.
+        assert!((2..=17).contains(sent), "{sent} messages to {channel}");
+    }
+    assert_eq!(counted, 1_000, "every alert is in one message");
     assert!(held > 950, "{held} are said to have been held back");
-    assert!(spent.as_millis() < 12_000, "more than 1 % of a core: {spent:?} for 1,200 s, in a build for tests");
+    assert!(words.contains("Warning alerts"), "{words}");
+    assert!(q.files.len() < 60 + messages.len() * 20, "{} writes", q.files.len());
+    // 1 % of a core is 600 ms, which this build for tests keeps too when it is alone on the machine.
+    assert!(minute.as_millis() < 2_400, "{minute:?}");
 }
 
 /// What this thread has used of a processor, however busy the machine is.
@@ -492,6 +509,27 @@ fn a_disk_that_refuses_is_asked_again_and_nothing_counts_as_told_until_it_is_wri
     assert!(notifier.unsaved(at(20_010)).is_some());
     assert!(notifier.saved(Ok(()), at(20_020)), "now the engine may write that they were told");
     assert!(notifier.unsaved(at(60_000)).is_none());
+}
+
+#[test]
+fn what_came_in_is_sent_when_it_is_on_disk_so_that_a_crash_repeats_it_under_its_own_key() {
+    let mut notifier = Notifier::new(Arc::new(settings(vec![hook("a")])), None, Now::simulated(START_MS));
+    let at = |ms: i64| Now::simulated(START_MS + ms);
+    notifier.enqueue(raised(&["x"]), at(0));
+    assert!(notifier.due(at(1)).is_empty());
+    let file = notifier.unsaved(at(1)).unwrap();
+    notifier.enqueue(raised(&["y"]), at(2));
+    assert!(notifier.due(at(2)).is_empty(), "on its way to the disk is not on disk");
+    assert!(!notifier.saved(Ok(()), at(3)));
+    let jobs = notifier.due(at(3));
+    assert!(jobs.len() == 2 && jobs.iter().all(|job| ids(job) == ["x"]), "the other one is not written");
+    let key = jobs[0].message().unwrap().key.clone();
+    let again = after_restart(&settings(vec![hook("a")]), Some(&file), &[raised(&["x", "y"])]);
+    assert_eq!(
+        again.iter().filter(|(_, k)| *k == key).count(),
+        2,
+        "as before, whatever is decided beside it: {again:?}"
+    );
 }
 
 #[test]
