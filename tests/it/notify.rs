@@ -5,6 +5,7 @@ mod mail;
 mod payloads;
 mod queue;
 mod receiver;
+mod rows;
 mod scene;
 mod smtp_peer;
 mod templates;
