@@ -1,7 +1,7 @@
 // The page in a real browser: first run, every page, keys, alerts, themes and widths, accessibility, weight.
 // Prints `tests: N` at the end; exits 1 when one failed. SHOTS=1 keeps screenshots in tests/browser/shots.
 import { spawn, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -19,8 +19,28 @@ const results = [];
 const only = process.argv.slice(2);
 let browser;
 
+/** What is kept for tests/secrets.py, when PULSE_TRAIL names a folder for it. */
+function keep(ending, text) {
+  if (!process.env.PULSE_TRAIL) return;
+  mkdirSync(process.env.PULSE_TRAIL, { recursive: true });
+  appendFileSync(join(process.env.PULSE_TRAIL, `browser-${process.pid}.${ending}`), text);
+}
+
+function secret(text) {
+  keep('secrets', `${JSON.stringify([text, null])}\n`);
+  return text;
+}
+
+async function keepAnswer(response) {
+  const path = new URL(response.url()).pathname;
+  if (!process.env.PULSE_TRAIL || !path.startsWith('/api/')) return;
+  const body = await response.text().catch(() => '');
+  const headers = Object.entries(response.headers()).filter(([name]) => name !== 'set-cookie').map(([name, value]) => `${name}: ${value}`);
+  keep('answers', `${JSON.stringify([`${response.request().method()} ${path}`, response.status(), headers, body])}\n`);
+}
+
 function start(args, env = {}) {
-  const child = spawn(binary, args, { env: { ...process.env, DISCOVERY_ENABLED: 'false', PULSE_UPDATE_SERVER: 'http://127.0.0.1:9', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(binary, args, { env: { ...(process.env.PULSE_TRAIL ? { LOG_LEVEL: 'debug' } : {}), ...process.env, DISCOVERY_ENABLED: 'false', PULSE_UPDATE_SERVER: 'http://127.0.0.1:9', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   child.log = '';
   child.stdout.on('data', (d) => { child.log += d; });
   child.stderr.on('data', (d) => { child.log += d; });
@@ -54,6 +74,7 @@ async function page(url, { width = 1440, height = 900, scheme = 'light' } = {}) 
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
   const p = await context.newPage();
   p.errors = [];
+  p.on('response', keepAnswer);
   p.on('console', (m) => { if (m.type() === 'error' && !/status of 40[14]/.test(m.text())) p.errors.push(m.text()); });
   p.on('pageerror', (e) => p.errors.push(String(e)));
   await p.goto(url);
@@ -364,8 +385,8 @@ try {
     const host = await until('simulated hosts', () => JSON.parse(hosts.log.split('\n')[0]));
     const own = await server('first', ['serve']);
     const p = await page(`${own.url}/settings?tab=security`);
-    await p.locator('label', { hasText: 'Password' }).first().locator('input').fill('correct horse');
-    await p.locator('label', { hasText: 'Once more' }).locator('input').fill('correct horse');
+    await p.locator('label', { hasText: 'Password' }).first().locator('input').fill(secret('correct horse'));
+    await p.locator('label', { hasText: 'Once more' }).locator('input').fill(secret('correct horse'));
     await p.getByRole('button', { name: 'Protect this Pulse' }).click();
     await p.getByText('The password is in force').waitFor();
     await p.getByRole('button', { name: 'Go on' }).click();
@@ -374,7 +395,7 @@ try {
     await p.locator('label', { hasText: 'Address' }).locator('input').fill(host.host);
     await p.locator('label', { hasText: 'Name' }).first().locator('input').fill('lab');
     await p.locator('label:has(> span:text-is("Token")) input').fill(host.tokenName);
-    await p.locator('label', { hasText: 'Secret' }).locator('input').fill(host.tokenValue);
+    await p.locator('label', { hasText: 'Secret' }).locator('input').fill(secret(host.tokenValue));
     await p.getByRole('button', { name: 'Test', exact: true }).last().click();
     await p.getByText('Successfully connected').waitFor();
     await p.getByRole('button', { name: 'Add', exact: true }).click();
@@ -385,7 +406,7 @@ try {
     await p.getByRole('heading', { name: 'Log in to Pulse' }).waitFor();
     await p.locator('input[name=username]').fill('admin');
     for (let n = 0; n < 5; n += 1) {
-      await p.locator('input[name=password]').fill(`wrong ${n}`);
+      await p.locator('input[name=password]').fill(secret(`wrong password ${n}`));
       await p.getByRole('button', { name: 'Log in' }).click();
       await until(`an answer to wrong password ${n}`, async () => /attempt|locked/i.test(await p.locator('[role=alert]').innerText()));
       await p.waitForTimeout(300);
@@ -460,6 +481,8 @@ try {
 } finally {
   await browser?.close();
   children.forEach((c) => c.kill('SIGKILL'));
+  // Simulated hosts print their credentials, for whoever wants to use them.
+  children.filter((c) => !c.spawnargs.includes('--hosts')).forEach((c) => keep('log', c.log));
   rmSync(work, { recursive: true, force: true });
 }
 const failed = results.filter((r) => !r).length;

@@ -11,6 +11,7 @@ use crate::support::host::{self, Asked, Host, Reply};
 use crate::support::program::Program;
 use crate::support::shape::differences;
 use crate::support::simulated::{self, Client};
+use crate::support::trail;
 use pulse::demo::{PveSpec, Simulator, Spec};
 use pulse::web::router;
 use serde_json::Value;
@@ -98,6 +99,9 @@ impl Scene {
         assert!(done.status.success(), "{example}: {}", String::from_utf8_lossy(&done.stderr));
         let bytes = std::fs::read(self.folder.path().join("body")).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (method, path) = example["request"].as_str().and_then(|r| r.split_once(' ')).unwrap_or(("", ""));
+        trail::asked(self.headers.iter().filter_map(|h| h.split_once(": ")), example["body"].to_string().as_bytes());
+        trail::answered(method, path, 200, [], &bytes);
         let json = serde_json::from_str(&text).unwrap_or_default();
         Got { status: String::from_utf8_lossy(&done.stdout).trim().parse().unwrap(), text, json }
     }
@@ -217,7 +221,7 @@ fn our_own_page_names_every_route_and_no_other() {
 fn the_commands_of_our_own_page_work_as_they_are_printed() {
     let (_, blocks) = page("bash");
     assert!(blocks.len() >= 9);
-    let mut scene = Scene::open(&serde_json::json!({ "environment": { "API_TOKEN": "of the page" } }));
+    let mut scene = Scene::open(&serde_json::json!({ "environment": { "API_TOKEN": "token-of-the-page" } }));
     scene
         .folder
         .write(".curlrc", "silent\nshow-error\nnoproxy = \"*\"\noutput = \"body\"\nwrite-out = \"%{http_code}\\n\"\n");
@@ -225,7 +229,7 @@ fn the_commands_of_our_own_page_work_as_they_are_printed() {
     for block in blocks {
         let mut bash = Command::new("bash");
         bash.args(["-ec", &scene.here(&block)]).current_dir(scene.folder.path());
-        let done = bash.env("CURL_HOME", scene.folder.path()).env("TOKEN", "of the page").output().unwrap();
+        let done = bash.env("CURL_HOME", scene.folder.path()).env("TOKEN", "token-of-the-page").output().unwrap();
         let codes = String::from_utf8_lossy(&done.stdout).into_owned();
         let sent = block.lines().filter(|l| l.starts_with("curl ")).count();
         assert_eq!(codes.lines().filter(|c| c.starts_with('2')).count(), sent, "{block}\n{codes}");

@@ -16,6 +16,7 @@ import time
 import urllib.request
 
 import program
+import trail
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = os.environ.get("PULSE_API_EXAMPLES", "6")
@@ -57,7 +58,9 @@ def named_token(url):
     body = json.dumps({"name": "fuzzer", "scopes": ["read", "manage", "export", "scrape"]}).encode()
     headers = {"X-API-Token": TOKEN, "Content-Type": "application/json"}
     with urllib.request.urlopen(urllib.request.Request(f"{url}/api/security/tokens", body, headers), timeout=10) as answer:
-        return json.load(answer)["token"]
+        token = json.load(answer)["token"]
+    trail.secret(token, "POST /api/security/tokens")
+    return token
 
 
 def fuzz(folder, url, isolated, headers):

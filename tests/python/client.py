@@ -4,16 +4,23 @@ import time
 import urllib.error
 import urllib.request
 
+import trail
+
 
 def call(port, method, path, body=None):
     """Status and document of one call."""
+    for name in ("password", "tokenValue"):
+        trail.secret(str(body.get(name, "")) if isinstance(body, dict) else "")
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method, data=data, headers={"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.loads(answer.read())
+            text = answer.read()
+            trail.answered(method, path, answer.status, answer.headers.items(), text)
+            return answer.status, json.loads(text)
     except urllib.error.HTTPError as refused:
         text = refused.read()
+        trail.answered(method, path, refused.code, refused.headers.items(), text)
         try:
             return refused.code, json.loads(text)
         except ValueError:

@@ -19,6 +19,7 @@ import time
 import urllib.parse
 import urllib.request
 
+import trail
 from program import BINARY, environment, port_of
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -53,7 +54,9 @@ def fetch(url, body=None, headers=None, method=None):
     unverified = ssl._create_unverified_context()
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     with urllib.request.urlopen(request, timeout=20, context=unverified if url.startswith("https") else None) as answer:
-        return answer.read().decode()
+        text = answer.read().decode()
+        trail.answered(request.get_method(), urllib.parse.urlsplit(url).path, answer.status, answer.headers.items(), text)
+        return text
 
 
 def until(what, probe, seconds=60):
@@ -83,6 +86,7 @@ def running(log, *command, env=None, **more):
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+        trail.logged(pathlib.Path(log))
 
 
 def series(text):

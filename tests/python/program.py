@@ -7,6 +7,8 @@ import tempfile
 import time
 import typing
 
+import trail
+
 BINARY = os.environ["PULSE_BINARY"]
 
 
@@ -19,7 +21,8 @@ class Running(typing.NamedTuple):
 def environment(folder, **more):
     """What it is started with: no traffic but on loopback, its port written to a file."""
     return {"PATH": os.environ["PATH"], "PORT": "0", "BIND_ADDRESS": "127.0.0.1", "PULSE_PORT_FILE": str(folder / "port"),
-            "PULSE_DATA_DIR": str(folder / "data"), "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": "http://127.0.0.1:9", **more}
+            "PULSE_DATA_DIR": str(folder / "data"), "DISCOVERY_ENABLED": "false", "PULSE_UPDATE_SERVER": "http://127.0.0.1:9",
+            **({"LOG_LEVEL": "debug"} if trail.FOLDER else {}), **more}
 
 
 def port_of(folder, process):
@@ -37,9 +40,12 @@ def running(command, **more):
     """Runs `pulse COMMAND` with these variables beside the usual ones."""
     with tempfile.TemporaryDirectory(prefix="pulse-check-") as folder:
         folder = pathlib.Path(folder)
+        for name in trail.SECRET_VARIABLES:
+            trail.secret(more.get(name, ""))
         with open(folder / "log", "wb") as log, subprocess.Popen(
                 [BINARY, command], env=environment(folder, **more), stdout=subprocess.DEVNULL, stderr=log) as process:
             try:
                 yield Running(port_of(folder, process), folder, process)
             finally:
                 process.terminate()
+                trail.logged(folder / "log")

@@ -1,7 +1,8 @@
 //! A Pulse with credentials, asked from any address.
 
-use crate::support::desk::Desk;
+use crate::support::desk::{self, Desk};
 use crate::support::folder::Folder;
+use crate::support::trail;
 use crossbeam_channel::bounded;
 use pulse::http::{Call, Method, Response};
 use pulse::web::router;
@@ -97,8 +98,11 @@ impl Gate {
     }
     pub fn ask(&mut self, method: Method, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let call = self.call(method, target, headers, body);
+        trail::asked(headers.iter().copied(), body.as_bytes());
         let answer = router::handle(&mut self.desk.core, call);
-        self.settle(answer)
+        let (reply, waiting) = bounded(1);
+        self.desk.core.finish(answer, Some(reply));
+        reply_of(&desk::kept(method, target, self.desk.wait(&waiting)))
     }
     /// Waits for an answer that may come from another thread.
     pub fn settle(&mut self, answer: pulse::owner::Answer) -> Reply {

@@ -197,7 +197,8 @@ fn with_only_half_an_account_nobody_gets_in_and_nothing_is_open() {
         assert_eq!(gate.get("/api/state", &[]).status, 401);
         assert_eq!(gate.login(USER, "").status, 401);
         assert_eq!(gate.login("", "secret words").status, 401);
-        let setup = json!({"username": "thief", "password": "12345678", "apiToken": "0123456789abcdef"});
+        let setup =
+            json!({"username": "thief", "password": "words of a thief", "apiToken": "token-of-a-thief-of-theirs"});
         assert_eq!(gate.post("/api/security/quick-setup", &[], &setup).status, 401, "no take-over either");
     }
 }

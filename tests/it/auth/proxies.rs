@@ -99,7 +99,8 @@ fn without_the_secret_the_headers_are_nothing_and_set_up_is_closed() {
         [vec![], vec![("X-User", "eve"), ("X-Roles", "admin")], vec![("X-Proxy-Secret", "guess"), ("X-User", "eve")]]
     {
         assert_eq!(gate.get("/api/state", &headers).status, 401, "{headers:?}");
-        let setup = json!({"username": "thief", "password": "12345678", "apiToken": "0123456789abcdef"});
+        let setup =
+            json!({"username": "thief", "password": "words of a thief", "apiToken": "token-of-a-thief-of-theirs"});
         assert_eq!(gate.post("/api/security/quick-setup", &headers, &setup).status, 401);
     }
     let odd = [("X-Proxy-Secret", "of the proxy"), ("X-User", "a\r\nSet-Cookie: x=y")];

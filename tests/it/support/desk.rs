@@ -1,6 +1,7 @@
 //! An owner with a data directory and the real routes, without sockets: a call goes in, an answer comes out.
 
 use super::folder::Folder;
+use super::trail;
 use crossbeam_channel::{Receiver, bounded, select};
 use pulse::config::{DataDir, Environment, Live, Opened, Vars, Writer};
 use pulse::http::{Call, Method, Response};
@@ -24,6 +25,7 @@ impl Desk {
     }
     /// The same over a directory that is already open.
     pub fn over(mut dir: DataDir, folder: &Folder, vars: &[(&str, &str)]) -> Result<Desk, String> {
+        trail::started(vars);
         let mut process: Vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         process.insert("PULSE_DATA_DIR".to_owned(), folder.path().to_string_lossy().into_owned());
         let kept = pulse::auth::Files::read(&dir)?;
@@ -65,8 +67,10 @@ impl Desk {
         (answer.status, value_of(answer.body.as_slice()))
     }
     pub fn answer(&mut self, method: Method, target: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
+        trail::asked(headers.iter().copied(), &body);
         let waiting = self.start(method, target, headers, body);
-        self.wait(&waiting)
+        let answer = self.wait(&waiting);
+        kept(method, target, answer)
     }
     /// Sends a call without waiting for its answer.
     pub fn start(
@@ -121,6 +125,15 @@ impl Desk {
             _ => {}
         }
     }
+}
+
+/// The answer, remembered.
+pub fn kept(method: Method, target: &str, answer: Response) -> Response {
+    // The door does not send this one.
+    let sent = answer.headers.iter().filter(|(name, _)| *name != pulse::web::hub::SESSION_HEADER);
+    let headers = sent.map(|(k, v)| (*k, v.as_str()));
+    trail::answered(method.as_str(), target, answer.status, headers, answer.body.as_slice());
+    answer
 }
 
 fn value_of(bytes: &[u8]) -> Value {

@@ -7,4 +7,5 @@ pub mod program;
 pub mod shape;
 pub mod simulated;
 pub mod tls;
+pub mod trail;
 pub mod weak_disk;

@@ -1,5 +1,6 @@
 //! The real program, started on a free port with a folder of its own, killed when the test lets go of it.
 
+use super::trail;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,6 +47,7 @@ impl Program {
     }
 
     fn start(dir: &Path, vars: &[(&str, &str)]) -> Program {
+        trail::started(vars);
         let port_file = dir.join("port");
         let _ = std::fs::remove_file(&port_file);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).unwrap();
@@ -57,6 +59,7 @@ impl Program {
             .env("BIND_ADDRESS", "127.0.0.1")
             .env("DISCOVERY_ENABLED", "false")
             .env("PULSE_UPDATE_SERVER", "http://127.0.0.1:9")
+            .env("LOG_LEVEL", if trail::is_on() { "debug" } else { "info" })
             .envs(vars.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -95,9 +98,12 @@ impl Program {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let request = ureq::http::Request::builder().method(method).uri(url).header("Content-Type", "application/json");
         let text = if method == "GET" { String::new() } else { body.to_string() };
+        trail::asked([], text.as_bytes());
         let mut response = Program::agent().run(request.body(text).unwrap()).ok()?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(64 << 20).read_to_string().ok()?;
+        let headers = response.headers().iter().map(|(k, v)| (k.as_str(), v.to_str().unwrap_or_default()));
+        trail::answered(method, path, status, headers, text.as_bytes());
         Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
     pub fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -133,6 +139,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
+        trail::logged(&self.dir.join("log"));
         if self.own_dir {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
