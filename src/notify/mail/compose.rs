@@ -23,11 +23,14 @@ pub struct Composed {
 pub fn subject(message: &Message) -> String {
     let (critical, warning) = message.levels();
     let plural = |n: u64| if n == 1 { "" } else { "s" };
-    let levels = match (critical, warning) {
+    let mut levels = match (critical, warning) {
         (c, w) if c > 0 && w > 0 => format!("{c} Critical, {w} Warning alerts"),
         (0, w) => format!("{w} Warning alert{}", plural(w as u64)),
         (c, _) => format!("{c} Critical alert{}", plural(c as u64)),
     };
+    if message.more > 0 {
+        levels.push_str(&format!(" and {} more", message.more));
+    }
     let text = match (message.kind, message.items.as_slice()) {
         (Kind::Test, [item]) => {
             let a = &item.alert;

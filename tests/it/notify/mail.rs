@@ -42,6 +42,7 @@ fn subjects_are_those_people_filter_by() {
     assert_eq!(group(3, 0), "[Pulse Alert] 3 Critical alerts");
     assert_eq!(group(0, 1), "[Pulse Alert] 1 Warning alert");
     assert_eq!(group(0, 5), "[Pulse Alert] 5 Warning alerts");
+    assert_eq!(group(500, 107), "[Pulse Alert] 500 Critical alerts and 107 more", "what is not listed is counted");
     let of = |kind: Kind, r#type: &str| {
         let mut one = item(alert("x", "warning"));
         one.alert.r#type = r#type.into();
