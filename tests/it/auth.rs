@@ -2,6 +2,7 @@
 //! data directory and without sockets.
 
 mod account;
+mod flood;
 mod forged;
 mod gate;
 mod hostile;

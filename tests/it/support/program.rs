@@ -87,6 +87,13 @@ impl Program {
         std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
+    /// Resident memory.
+    pub fn rss_kb(&self) -> usize {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the program lives");
+        let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     fn agent() -> ureq::Agent {
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
