@@ -93,7 +93,7 @@ impl Core {
     fn save_queue(&mut self) {
         let Some(bytes) = self.notify.unsaved(self.now) else { return };
         let answer = self.save(NOTIFY_QUEUE, Some(bytes), |core, outcome| {
-            if core.notify.saved(outcome.as_ref().map(|()| ()).map_err(String::as_str), core.now) {
+            if core.notify.saved(outcome.as_ref().map_err(String::as_str).copied(), core.now) {
                 core.alerts.messages_are_safe(core.now);
             }
             core.attempt_due();
