@@ -11,5 +11,6 @@ mod login;
 mod openapi;
 mod proxies;
 mod recovery;
+mod rows;
 mod table;
 mod tokens;
