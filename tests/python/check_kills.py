@@ -22,6 +22,7 @@ import client
 import host
 import mail_server
 import program
+import trail
 
 
 class Copy(typing.NamedTuple):
@@ -112,6 +113,7 @@ def started(folder):
             if process.poll() is None:
                 process.terminate()
                 process.wait(20)
+    trail.logged(folder / "log")
 
 
 @contextlib.contextmanager
