@@ -3,6 +3,7 @@
 mod bench;
 mod conditions;
 mod config;
+mod files;
 mod kept;
 mod latency;
 mod life;

@@ -164,6 +164,14 @@ fn every_row_has_its_tests() {
     }
 }
 
+#[test]
+fn every_row_about_alerts_has_a_test_of_its_name() {
+    let text = sources();
+    let named = |row: u32| ["", "    "].iter().any(|indent| text.contains(&format!("#[test]\n{indent}fn row_{row}_")));
+    let missing: Vec<u32> = (58..=79).filter(|row| !named(*row)).collect();
+    assert!(missing.is_empty(), "no test is named after rows {missing:?}");
+}
+
 fn simulate(spec: Spec) -> Simulator {
     demo::start(spec.frozen(AFTERNOON)).unwrap()
 }
