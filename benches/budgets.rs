@@ -59,6 +59,8 @@ impl Pulse {
             .env("PULSE_DATA_DIR", dir.join("data"))
             .env("PORT", port.to_string())
             .env("BIND_ADDRESS", "127.0.0.1")
+            // Steady days are measured; what Proxmox recorded is fetched once in a connection's life.
+            .env("PULSE_BACKFILL", "false")
             .env("DISCOVERY_ENABLED", "false")
             .env("PULSE_UPDATE_SERVER", "http://127.0.0.1:9")
             .envs(vars.iter().copied())
