@@ -31,9 +31,12 @@ function add(el, children) {
   }
 }
 
-/** @param {Element} el @param {string} text */
+/** A text that is there already is changed, not made anew. @param {Element} el @param {string} text */
 export function setText(el, text) {
-  if (el.textContent !== text) el.textContent = text;
+  const only = el.firstChild;
+  if (only instanceof Text && only === el.lastChild) {
+    if (only.data !== text) only.data = text;
+  } else if (el.textContent !== text) el.textContent = text;
 }
 
 /** @param {Element} el @param {string} name @param {string|null} value */

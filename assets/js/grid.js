@@ -2,7 +2,7 @@
 // @ts-check
 import { h, setAttr } from './dom.js';
 
-const EXTRA_ROWS = 12;
+const EXTRA_ROWS = 4;
 
 /**
  * @typedef {object} Column
@@ -98,8 +98,8 @@ export function grid(options) {
     return { el: rowEl, kind, cells, row: null };
   }
 
-  /** Draws the rows in sight and only what changed in them. */
-  function draw() {
+  /** Draws the rows in sight; a row that shows the same object already is left alone unless all are asked for. @param {boolean} all */
+  function draw(all) {
     const rect = body.getBoundingClientRect();
     const from = Math.max(0, Math.floor(-rect.top / rowPx) - EXTRA_ROWS);
     const to = Math.min(items.length, Math.ceil((window.innerHeight - rect.top) / rowPx) + EXTRA_ROWS);
@@ -132,7 +132,7 @@ export function grid(options) {
         setAttr(r.el, 'aria-selected', is ? 'true' : 'false');
         if (r.el.dataset.id !== what.id) r.el.dataset.id = what.id;
         const cells = r.cells;
-        columns.forEach((c, i) => c.update(cells[i].parts, what, cells[i].el));
+        if (all || r.row !== what) columns.forEach((c, i) => c.update(cells[i].parts, what, cells[i].el));
       }
       r.row = what;
     }
@@ -140,12 +140,16 @@ export function grid(options) {
   }
 
   let waiting = false;
-  function drawSoon() {
+  let everything = false;
+  /** @param {boolean} [all] */
+  function drawSoon(all = false) {
+    everything ||= all;
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      if (el.isConnected) draw();
+      if (el.isConnected) draw(everything);
+      everything = false;
     });
   }
 
@@ -172,19 +176,24 @@ export function grid(options) {
 
   return {
     el,
-    /** @param {{group?: any, row?: any}[]} next @param {{key: string, down: boolean}} order */
-    show(next, order) {
+    /**
+     * @param {{group?: any, row?: any}[]} next @param {{key: string, down: boolean}} order
+     * @param {boolean} [all] whether rows may look different although their objects are the same
+     */
+    show(next, order, all = true) {
       items = next;
       if (order.key !== sorted.key || order.down !== sorted.down) {
         sorted = order;
         drawHead();
       }
-      layout();
-      body.style.height = `${items.length * rowPx}px`;
+      // The width is asked for once; later the observer tells, so that an update does not make the browser lay out twice.
+      if (!columns.length) layout();
+      const height = `${items.length * rowPx}px`;
+      if (body.style.height !== height) body.style.height = height;
       setAttr(el, 'aria-rowcount', String(items.length + 1));
-      draw();
+      draw(all);
     },
-    redraw: drawSoon,
+    redraw: () => drawSoon(true),
     /** @param {Set<string>} keys columns the reader took out */
     hide(keys) {
       if ([...hidden].join() === [...keys].join()) return;

@@ -1,6 +1,6 @@
 // The shell: header, tabs, which page is open, login, keys.
 // @ts-check
-import { get, post, urlToken, whenUnauthorized } from './api.js';
+import { get, post, whenUnauthorized } from './api.js';
 import { fill, h, setAttr, setClass, setText } from './dom.js';
 import { age } from './format.js';
 import { getParam, go, onRoute } from './route.js';
@@ -181,13 +181,11 @@ whenUnauthorized(login);
 
 // ----- start
 async function start() {
+  // Whether a login is needed is asked with something small; the page's scripts come meanwhile.
+  const may = get('/api/alerts/active').then(() => true, (e) => e.status !== 401);
   status = await get('/api/security/status', { quiet: true }).catch(() => ({}));
   buildBar();
-  try {
-    await get(urlToken ? `/api/health?token=${encodeURIComponent(urlToken)}` : '/api/state', {});
-  } catch (e) {
-    if (/** @type {any} */ (e).status === 401) return;
-  }
+  if (!(await may)) return;
   connect();
   show();
 }

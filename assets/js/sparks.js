@@ -1,7 +1,7 @@
 // The last hour of CPU and memory per guest, for the lines behind the bars: asked for once, then fed by live figures.
 // @ts-check
 import { get } from './api.js';
-import { guests, subscribe } from './store.js';
+import { guests, link, subscribe } from './store.js';
 
 const POINTS = 60;
 const STEP_MS = 60000;
@@ -16,14 +16,21 @@ export const sparks = {
   of: (id, metric) => series.get(id)?.[metric],
   /** @param {() => void} loaded */
   start(loaded) {
-    load().then(loaded, () => {});
-    stop = subscribe(feed);
+    // The figures come first: the lines of a thousand guests take a while to be sent and read.
+    let asked = false;
+    const ask = () => {
+      if (asked || !link.lastData) return;
+      asked = true;
+      setTimeout(() => load().then(loaded, () => {}), 250);
+    };
+    stop = subscribe(() => { ask(); feed(); });
+    ask();
   },
   stop: () => stop(),
 };
 
 async function load() {
-  const answer = await get('/api/charts?range=1h&metrics=cpu,memory', { quiet: true });
+  const answer = await get('/api/charts?range=1h&points=60&metrics=cpu,memory', { quiet: true });
   for (const [id, metrics] of Object.entries(answer.data || {})) {
     /** @type {Record<string, number[]>} */
     const kept = {};
