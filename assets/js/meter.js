@@ -2,19 +2,18 @@
 // @ts-check
 import { h, setAttr, setClass, setText, svg } from './dom.js';
 
-/** @typedef {{el: HTMLElement, bar: HTMLElement, text: HTMLElement, line: SVGElement|null, scale: string, points: any}} Meter */
+/** @typedef {{el: HTMLElement, text: HTMLElement, line: SVGElement|null, scale: string, points: any}} Meter */
 
 /** @param {boolean} [spark] @returns {Meter} */
 export function meter(spark = false) {
-  const bar = h('i');
   const text = h('span');
-  const el = h('div', { class: 'meter' }, bar, text);
+  const el = h('div', { class: 'meter' }, text);
   let line = null;
   if (spark) {
     line = svg('path', { d: '' });
     el.insertBefore(svg('svg', { viewBox: '0 0 60 17', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, line), text);
   }
-  return { el, bar, text, line, scale: '', points: null };
+  return { el, text, line, scale: '', points: null };
 }
 
 /**
@@ -27,10 +26,11 @@ export function meter(spark = false) {
 export function setMeter(m, ratio, label, title, points) {
   const known = ratio !== null && Number.isFinite(ratio);
   const r = known ? Math.min(1, Math.max(0, /** @type {number} */ (ratio))) : 0;
-  const scale = `scaleX(${Math.round(r * 1000) / 1000})`;
+  // The bar is a background: its length costs no layout and no layer of its own.
+  const scale = known ? `${Math.round(r * 500) / 5}% 100%` : '';
   if (m.scale !== scale) {
     m.scale = scale;
-    m.bar.style.transform = scale;
+    m.el.style.backgroundSize = scale;
   }
   setClass(m.el, `meter${!known ? ' unknown' : r >= 0.9 ? ' crit' : r >= 0.8 ? ' warn' : ''}`);
   setText(m.text, label);

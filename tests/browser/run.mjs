@@ -110,8 +110,29 @@ function truth(value, what) {
   if (!value) throw new Error(what);
 }
 
+/** In the page: texts that are cut off where no title tells them, or that reach out of the window where nothing scrolls. */
+function cut() {
+  const found = new Set();
+  for (const el of document.querySelectorAll('body *')) {
+    if (!el.checkVisibility() || el.closest('svg, pre, textarea, select, .skip') || ![...el.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    const range = document.createRange();
+    range.selectNodeContents(el);
+    const text = range.getBoundingClientRect();
+    let scrolls = false;
+    for (let up = el; up && up !== document.body; up = up.parentElement) {
+      const { overflowX } = getComputedStyle(up);
+      const box = up.getBoundingClientRect();
+      if (overflowX === 'auto' || overflowX === 'scroll') scrolls = true;
+      if ((overflowX === 'hidden' || overflowX === 'clip') && !scrolls && (text.right > box.right + 1 || text.left < box.left - 1)
+        && !el.closest('[title]') && !up.querySelector('[title]')) found.add(`cut off: ${el.textContent.slice(0, 40)} in ${up.className}`);
+    }
+    if (!scrolls && text.right > innerWidth + 1 && !el.closest('[title]')) found.add(`out of the window: ${el.textContent.slice(0, 40)}`);
+  }
+  return [...found].slice(0, 6);
+}
+
 const PATHS = ['/', '/storage', '/backups', '/pbs', '/alerts', '/alerts?tab=history', '/alerts?tab=thresholds', '/alerts?tab=schedule', '/alerts?tab=destinations',
-  '/settings', '/settings?tab=system', '/settings?tab=security', '/settings?tab=transfer', '/settings?tab=diagnostics'];
+  '/settings', '/settings?tab=system', '/settings?tab=security', '/settings?tab=transfer', '/settings?tab=diagnostics', '/?group=none&sort=memory&desc=1', '/?group=tag', '/?q=nothinghere'];
 
 try {
   browser = await chromium.launch({
@@ -176,6 +197,7 @@ try {
           }
           const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
           if (over > 1) bad.push(`${path} at ${width}: ${over} px too wide`);
+          for (const text of await p.evaluate(cut)) bad.push(`${path} at ${width}: ${text}`);
         }
         bad.push(...p.errors);
         await p.context().close();
@@ -438,43 +460,52 @@ try {
     await until('a thousand guests', async () => { const s = await (await fetch(`${url}/api/state`)).json(); return s.vms.length + s.containers.length > 900; }, 60000);
     const p = await page(url);
     await p.waitForSelector('.g-row');
-    // Opened again with a warm profile of the server, cold of the browser: from the request to the first row with figures.
-    const fresh = await page('about:blank');
-    const began = Date.now();
-    await fresh.goto(url, { waitUntil: 'commit' });
-    await fresh.waitForSelector('.g-row .meter span:not(:empty)');
-    const paint = Date.now() - began;
-    await fresh.context().close();
+    // From the request to the first row with figures, in a browser that has nothing kept. A busy machine only adds: the best counts.
+    const paints = [];
+    for (let n = 0; n < 5 || (n < 15 && Math.min(...paints) >= 1000); n += 1) {
+      const fresh = await page('about:blank');
+      const began = Date.now();
+      await fresh.goto(url, { waitUntil: 'commit' });
+      await fresh.waitForFunction(() => document.querySelector('.g-row .meter span:not(:empty)'));
+      paints.push(Date.now() - began);
+      await fresh.context().close();
+    }
+    const paint = Math.min(...paints);
     const cdp = await p.context().newCDPSession(p);
+    // What the main thread itself worked, as the operating system counts it, not what it waited for a busy machine.
+    await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const worked = async () => (await cdp.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration').value * 1000;
     const heap = async () => { await cdp.send('HeapProfiler.collectGarbage'); return (await cdp.send('Runtime.getHeapUsage')).usedSize; };
-    // A changed figure of every guest, brought in and drawn, as many times as asked: milliseconds of the main thread each.
+    // A changed figure of every running guest, read, brought in, drawn and laid out, as many times as asked.
     const updates = (count) => p.evaluate(async (n) => {
       const store = await import(document.querySelector('script[type=module]').src.replace('main.js', 'store.js'));
-      const frame = () => new Promise((r) => requestAnimationFrame(r));
-      const costs = [];
-      const turn = (k) => store.guests().filter((g) => g.status === 'running').map((g) => [g.id, ((g.vmid + k) % 97) / 100, g.memory.used + (k % 2 ? 4096 : -4096), g.disk.used, k, 2, 3, 4, g.uptime + 10]);
+      const messages = [0, 1, 2, 3, 4].map((k) => JSON.stringify(store.guests().filter((g) => g.status === 'running')
+        .map((g) => [g.id, ((g.vmid + k * 19) % 97) / 100, g.memory.used + k * 4096, g.disk.used, k, 2, 3, 4, g.uptime + k * 10])));
       for (let k = 0; k < n; k += 1) {
-        const rows = turn(k);
-        const began = performance.now();
+        const rows = JSON.parse(messages[k % messages.length]);
         store.applyDelta(store.state, { vms: rows, containers: rows });
         store.publish();
         document.body.getBoundingClientRect();
-        costs.push(performance.now() - began);
-        if (k % 10 === 0) await frame();
+        if (k % 25 === 0) await new Promise((r) => requestAnimationFrame(r));
       }
-      costs.sort((a, b) => a - b);
-      return { median: costs[Math.floor(n / 2)], p95: costs[Math.floor(n * 0.95)] };
     }, count);
     await updates(100);
-    const [heapBefore, elements] = [await heap(), await p.evaluate(() => document.querySelectorAll('*').length)];
-    const cost = await updates(1000);
-    const [heapAfter, later] = [await heap(), await p.evaluate(() => document.querySelectorAll('*').length)];
+    const count = () => p.evaluate(() => document.querySelectorAll('*').length);
+    const [heapBefore, elements] = [await heap(), await count()];
+    const costs = [];
+    for (let n = 0; n < 10 || (n < 20 && Math.min(...costs) >= 8); n += 1) {
+      const began = await worked();
+      await updates(100);
+      costs.push((await worked() - began) / 100);
+    }
+    costs.sort((a, b) => a - b);
+    const [heapAfter, later] = [await heap(), await count()];
     const mb = (n) => (n / 1048576).toFixed(2);
-    console.log(`     first paint with data: ${paint} ms; update of all figures: median ${cost.median.toFixed(2)} ms, p95 ${cost.p95.toFixed(2)} ms; ${elements} elements, ${later} after 1,000 updates; heap ${mb(heapBefore)} MB, ${mb(heapAfter)} MB after`);
-    truth(paint < 5000, `first paint after ${paint} ms`);
-    truth(cost.median < 40, `an update costs ${cost.median} ms`);
-    truth(elements < 4000 && later <= elements + 200, `${elements} elements, then ${later}`);
-    truth(heapAfter < heapBefore + 3 * 1048576, `the heap grows from ${mb(heapBefore)} to ${mb(heapAfter)} MB`);
+    console.log(`     first paint with data: ${paints.join(', ')} ms; main thread for an update of every guest: ${costs[0].toFixed(2)} to ${costs.at(-1).toFixed(2)} ms, median ${costs[Math.floor(costs.length / 2)].toFixed(2)}; ${elements} elements, ${later} after ${costs.length * 100} updates; heap ${mb(heapBefore)} MB, ${mb(heapAfter)} MB after`);
+    truth(paint < 1000, `first paint after ${paint} ms`);
+    truth(costs[0] < 8, `an update costs ${costs[0]} ms`);
+    truth(elements < 2000 && later <= elements + 100, `${elements} elements, then ${later}`);
+    truth(heapAfter < heapBefore + 1048576, `the heap grows from ${mb(heapBefore)} to ${mb(heapAfter)} MB`);
     equal(p.errors.join(), '', 'console errors');
     await p.context().close();
   });
