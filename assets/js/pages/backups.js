@@ -70,7 +70,7 @@ function columns(days) {
       key: 'name', title: 'Guest', width: 150, grow: 2, priority: 1, compare: (a, b) => text(a.name, b.name), make: () => null,
       update: (_, r, cell) => { setText(cell, r.orphan ? `${r.name} (no such guest)` : r.name); cell.title = r.names.join(', ') || r.name; },
     },
-    { key: 'vmid', title: 'ID', width: 60, priority: 4, align: 'end', compare: (a, b) => Number(a.vmid) - Number(b.vmid), make: () => null, update: (_, r, cell) => setText(cell, String(r.vmid)) },
+    { key: 'vmid', title: 'ID', width: 60, priority: 4, align: 'end', compare: (a, b) => Number(a.vmid) - Number(b.vmid), make: () => null, update: (_, r, cell) => { setText(cell, String(r.vmid)); cell.title = String(r.vmid); } },
     { key: 'kind', title: 'Type', width: 52, priority: 6, compare: (a, b) => text(a.kind, b.kind), make: () => null, update: (_, r, cell) => setText(cell, r.kind === 'qemu' ? 'VM' : r.kind === 'lxc' ? 'LXC' : 'Host') },
     {
       key: 'last', title: 'Last', width: 60, priority: 2, align: 'end', compare: (a, b) => (a.last ?? 0) - (b.last ?? 0), make: () => null,

@@ -39,7 +39,7 @@ export function connections(body) {
     const said = h('span', { role: 'status', class: 'dim' });
     const good = n.status === 'connected';
     return h('article', { class: 'card' }, h('div', { class: 'top' },
-      h('span', { class: good ? 'dot ok' : 'dot crit', role: 'img', 'aria-label': n.status }), h('b', {}, n.name), h('span', { class: 'badge' }, n.type === 'pve' ? 'VE' : 'Backup'),
+      h('span', { class: good ? 'dot ok' : 'dot crit', role: 'img', 'aria-label': n.status }), h('b', { title: n.name }, n.name), h('span', { class: 'badge' }, n.type === 'pve' ? 'VE' : 'Backup'),
       h('span', { class: 'dim' }, `${n.host} · ${n.status}${n.isCluster ? ` · cluster ${n.clusterName}` : ''}${n.error ? ` · ${n.error}` : ''}`)),
     h('div', { class: 'tools end-row' }, said, h('span', { class: 'fill' }),
       h('button', { type: 'button', onclick: (/** @type {Event} */ e) => busy(e.target, async () => {
