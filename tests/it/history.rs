@@ -38,6 +38,24 @@ fn after_eight_days_a_day_and_a_week_are_complete_and_their_peaks_are_there() {
 }
 
 #[test]
+fn memory_and_bytes_written_are_the_same_on_the_eighth_day_as_on_the_second() {
+    let disk = Disk::new();
+    let mut history = open(&disk, START);
+    let mut days = Vec::new();
+    for day in 0..8 {
+        let before = disk.written();
+        run(&mut history, START + day * DAY, START + (day + 1) * DAY, 60, lab(20));
+        days.push((history.memory_bytes() as f64, (disk.written() - before) as f64));
+    }
+    let (memory, written) = days[1];
+    println!("20 guests: {memory} bytes in memory, {written} bytes written a day");
+    for (n, (m, w)) in days.iter().enumerate().skip(2) {
+        // Only the table of blocks grows, until the first of them are old enough to go.
+        assert!((m / memory - 1.0).abs() < 0.1 && (w / written - 1.0).abs() < 0.01, "day {}: {m} {w}", n + 1);
+    }
+}
+
+#[test]
 fn an_hour_shows_each_figure_where_it_was_recorded() {
     let mut history = History::new();
     run(&mut history, START, START + 2 * HOUR, 10, lab(2));

@@ -76,6 +76,10 @@ impl Disk {
         }
         cut
     }
+    /// Bytes that were appended so far.
+    pub fn written(&self) -> u64 {
+        self.0.lock().unwrap().written
+    }
     pub fn copy(&self) -> Disk {
         let content = self.0.lock().unwrap();
         Disk(Arc::new(Mutex::new(Content { files: content.files.clone(), ..Content::default() })))
