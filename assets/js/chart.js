@@ -113,6 +113,7 @@ const describe = (title, series, format) => `${title}. ${summary(series, format)
 
 /** @param {number} t @param {number} other */
 function clock(t, other) {
-  const long = Math.abs(t - other) > 2 * 86400000;
-  return new Date(t).toLocaleString(undefined, long ? { month: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit' });
+  const days = Math.abs(t - other) / 86400000;
+  if (days > 200) return new Date(t).toLocaleDateString(undefined, { month: 'short', year: 'numeric' });
+  return new Date(t).toLocaleString(undefined, days > 2 ? { month: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit' });
 }

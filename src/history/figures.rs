@@ -1,7 +1,7 @@
 //! What of a state document is worth remembering. A figure that is not known, or belongs to something that does not run,
 //! is no figure (NaN): charts show a gap there, never a zero.
 
-use super::metric::MOST_METRICS;
+use super::metric::{Codec, Kind, MOST_METRICS};
 use crate::model::{Datastore, Guest, Node, Now, PbsInstance, Storage, Usage};
 use std::time::Duration;
 
@@ -26,6 +26,16 @@ pub fn guest(g: &Guest) -> Option<Sample> {
         rate(g.network_in),
         rate(g.network_out),
     ])
+}
+
+/// The figures of a subject that was not seen before: rates that are all zero are not known yet.
+pub fn at_first_sight(kind: Kind, mut sample: Sample) -> Sample {
+    let rates = sample.iter_mut().zip(kind.metrics()).filter(|(_, m)| m.codec() == Codec::Rate).map(|(v, _)| v);
+    let mut rates: Vec<&mut f64> = rates.collect();
+    if rates.iter().all(|v| **v == 0.0) {
+        rates.iter_mut().for_each(|v| **v = f64::NAN);
+    }
+    sample
 }
 
 pub fn node(n: &Node) -> Option<Sample> {

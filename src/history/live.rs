@@ -18,12 +18,19 @@ pub struct Live {
     pub kind: Kind,
     /// When it was last in the state.
     pub seen_secs: i64,
+    /// A cycle's figures were recorded since the process began.
+    pub recorded: bool,
     series: Box<[Series]>,
 }
 
 impl Live {
     pub fn new(kind: Kind, seen_secs: i64) -> Live {
-        Live { kind, seen_secs, series: vec![Series::default(); kind.metrics().len()].into_boxed_slice() }
+        Live {
+            kind,
+            seen_secs,
+            recorded: false,
+            series: vec![Series::default(); kind.metrics().len()].into_boxed_slice(),
+        }
     }
 
     /// Takes in one cycle's figures.

@@ -126,6 +126,9 @@ impl History {
         let secs = now.unix_secs();
         if let Some(live) = self.live_at(id, kind, secs) {
             live.seen_secs = secs;
+            // Rates need two looks: at the first they are zero for want of anything better.
+            let sample = if live.recorded { sample } else { figures::at_first_sight(kind, sample) };
+            live.recorded = true;
             live.record(ring_slot(secs), &sample);
         }
     }

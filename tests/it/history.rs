@@ -67,6 +67,29 @@ fn an_hour_shows_each_figure_where_it_was_recorded() {
 }
 
 #[test]
+fn the_first_look_at_a_guest_tells_no_rates() {
+    let mut history = History::new();
+    let quiet = |secs: i64| {
+        let mut state = state(secs, 2);
+        if secs == START {
+            for g in &mut state.vms {
+                let first =
+                    pulse::model::Guest { network_in: 0, network_out: 0, disk_read: 0, disk_write: 0, ..(**g).clone() };
+                *g = first.into();
+            }
+        }
+        state
+    };
+    run(&mut history, START, START + 60, 10, quiet);
+    let rates = guest(&history, 100, Metric::NetIn, START + 60, HOUR);
+    assert!(rates.iter().all(|p| p.value >= 1_000.0 && p.unix_secs > START), "{rates:?}");
+    // A figure that needs one look is there from the first on, and a zero that comes later is a zero.
+    assert_eq!(guest(&history, 100, Metric::Cpu, START + 60, HOUR)[0].unix_secs, START);
+    let read = guest(&history, 101, Metric::DiskRead, START + 60, HOUR);
+    assert!(read.len() >= 5 && read.iter().all(|p| p.value == 0.0), "{read:?}");
+}
+
+#[test]
 fn a_storage_that_grows_slowly_does_not_grow_in_stairs() {
     let mut history = History::new();
     run(&mut history, START, START + DAY, 30, lab(1));
