@@ -106,17 +106,21 @@ def promql(base, query):
 
 
 def compare_with_exporter(exporter, pulse, address):
-    """Each member is asked: the exporter tells subscription, replication and onboot only of the one it asks. Figures move every ten seconds and Pulse sees them a moment later: a series counts as equal once it was."""
+    """Each member is asked: the exporter tells subscription, replication and onboot only of the one it asks. Figures
+    move every ten seconds and Pulse sees them at its next cycle, which may come just before they move again: a series
+    counts as equal once Pulse said a value, to the last digit, that the exporter said too."""
     equal, missing, real = set(), {}, {}
-    theirs_ever, port = set(), address.rsplit(":", 1)[1]
+    theirs_ever, ours_ever, port = {}, {}, address.rsplit(":", 1)[1]
     end = time.monotonic() + 45
     while time.monotonic() < end:
         theirs = {}
         for member in (1, 2, 3):
             theirs |= series(fetch(f"{exporter}/pve?target=127.0.0.{member}:{port}&cluster=1&node=1"))
         ours = series(fetch(f"{pulse}/pve?target=lab"))
-        theirs_ever |= set(theirs)
-        equal |= {key for key, value in theirs.items() if ours.get(key) == value}
+        for ever, now in ((theirs_ever, theirs), (ours_ever, ours)):
+            for key, value in now.items():
+                ever.setdefault(key, set()).add(value)
+        equal = {key for key, values in theirs_ever.items() if values & ours_ever.get(key, set())}
         missing = {key: (value, ours.get(key)) for key, value in theirs.items() if key not in equal}
         real = {k: v for k, v in missing.items() if not may_be_missing(k, theirs)}
         if not real:
